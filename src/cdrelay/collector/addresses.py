@@ -1,0 +1,92 @@
+"""Which addresses a partner access token may be sent to. Pure; the rule: never to a host that nobody named as the provider's."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from cdrelay.collector.errors import SourceRefused
+
+PROVIDER_SUFFIX = "webexapis.com"
+"""All regional hosts of the provider are under it (FACTS 3.4)."""
+
+_HOST = re.compile(
+    r"(?<![\w.@-])((?:[a-z0-9-]+\.)+[a-z0-9-]+)(?::(\d{1,5}))?(?![\w.@-]*[\w@-])", re.ASCII | re.IGNORECASE
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine by its name or number; nothing is looked up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_base(api: str) -> str:
+    """The base address as it is kept: scheme and host, to which `/v1/partners/…` is added.
+
+    The path of the seed's examples is taken off, so that both spellings work. Raises SourceRefused unless it is https,
+    or http to this machine: the token must not travel in the open.
+    """
+    parts = _split(api.strip())
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SourceRefused("the api address must look like https://analytics.webexapis.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SourceRefused("the api address has no user, query or fragment; the token is given by itself")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SourceRefused("the api address must be https, because the token is sent there; only loopback may be http")
+    path = parts.path.rstrip("/").removesuffix("/partners").removesuffix("/v1")
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # computed late, and raises for a port that is none
+    except ValueError:
+        return None
+    return parts
+
+
+def _trusted(host: str, base: SplitResult) -> bool:
+    host = host.lower()
+    return host == base.hostname or host == PROVIDER_SUFFIX or host.endswith(f".{PROVIDER_SUFFIX}")
+
+
+def redirected_base(message: str, base: str) -> str | None:
+    """The base address that a 451 sends us to, from either wording of its message (FACTS 3.3); None when there is none.
+
+    `Please use <host>` and `URL: https://<host>/…` are known; the first host that may have the token is taken: one
+    under the provider's suffix, over https, or the host of `base` itself, on whatever port.
+    """
+    here = urlsplit(base)
+    for match in _HOST.finditer(message):
+        host, port = match[1].lower(), match[2]
+        if not _trusted(host, here):
+            continue
+        if host == here.hostname:
+            found = f"{here.scheme}://{host}{f':{port}' if port else ''}{here.path}"
+        elif port in (None, "443"):
+            found = f"https://{host}"
+        else:
+            continue
+        if found != base:
+            return found
+    return None
+
+
+def next_page(link: str | None, asked: str) -> str | None:
+    """The address of the next page from a `Link` header of the answer to `asked`; None when there is none.
+
+    The malformed sample of the documentation (doubled `<`, quote outside; FACTS 3.2) is read too. Raises
+    SourceRefused when it leads to a host that may not have the token.
+    """
+    for match in re.finditer(r"<+\s*([^<>\s]+)\s*>+\s*([^<]*)", link or ""):
+        if re.search(r'rel\s*=\s*"?\s*next\b', match[2], re.IGNORECASE):
+            target, here = _split(urljoin(asked, match[1])), urlsplit(asked)
+            if target is None or target.scheme != here.scheme or not _trusted(target.hostname or "", here):
+                raise SourceRefused("the next page is said to be on another host; the token is not sent there")
+            return target.geturl()
+    return None

@@ -1,0 +1,1 @@
+"""The rules both halves obey: windows, query ranges, paging, signature, organization ids, error bodies. Pure."""

@@ -1,0 +1,37 @@
+"""The shape of an error answer: the union of the shapes clients of such APIs know (FACTS 3.5)."""
+
+from typing import Any
+
+import msgspec
+
+TRACKING_HEADER = "Trackingid"
+
+
+def tracking_id(uuid: str) -> str:
+    """A tracking id in the form clients expect, made of a fresh `uuid`."""
+    return f"CDRELAY_{uuid}"
+
+
+def error_body(status: int, message: str, tracking: str) -> dict[str, Any]:
+    """The JSON body of an error with HTTP status `status`."""
+    return {
+        "errorCode": status,
+        "message": message,
+        "errors": [{"description": message}],
+        "trackingId": tracking,
+    }
+
+
+def error_message(body: bytes) -> str:
+    """What an error body says, from whichever shape, plain text or HTML it came in; at most 300 characters."""
+    try:
+        parsed = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        parsed = None
+    if isinstance(parsed, dict):
+        errors = parsed.get("errors")
+        first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+        text = parsed.get("message") or first.get("description") or ""
+    else:
+        text = body.decode("utf-8", "replace")
+    return " ".join(str(text).split())[:300]

@@ -1,0 +1,1 @@
+"""Relational state: tables, migrations, the transaction at the edge, secrets at rest."""

@@ -1,0 +1,87 @@
+"""The control database and its transactions, committed here at the edge and nowhere else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from cdrelay.errors import CdrelayError
+
+_BUSY_MILLISECONDS = 10_000
+
+
+class DatabaseUnavailable(CdrelayError):
+    """The control database is locked, full or gone; what was asked of it did not happen and may be tried again."""
+
+
+class Database:
+    """SQLite in WAL mode: many readers, one writer at a time. Never hold a transaction during a network call.
+
+    `read` and `write` may be used from any thread. A `write` that ends without an exception is durable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._readers = self._engine("DEFERRED")
+        self._writer = self._engine("IMMEDIATE")
+        # SQLite would make the second writer poll; in one process a lock is fair and cheaper.
+        self._writing = Lock()
+
+    def _engine(self, begin: str) -> Engine:
+        engine = create_engine(URL.create("sqlite", database=str(self.path)), connect_args={"check_same_thread": False})
+
+        @event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            # The driver must not begin transactions of its own, so that BEGIN IMMEDIATE can be ours.
+            connection.isolation_level = None
+            for pragma in (
+                f"busy_timeout={_BUSY_MILLISECONDS}",
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(f"BEGIN {begin}")
+
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state. Raises DatabaseUnavailable."""
+        try:
+            with self._readers.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise DatabaseUnavailable(f"the control database cannot be read: {error.orig}") from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction: committed at the end, rolled back when the block raises. Raises DatabaseUnavailable."""
+        try:
+            with self._writing, self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise DatabaseUnavailable(f"the control database cannot be written: {error.orig}") from error
+
+    def migrate(self) -> None:
+        """Bring the schema to the present version; doing so again changes nothing."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        config = Config()
+        config.set_main_option("script_location", "cdrelay.control:migrations")
+        with self.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._readers.dispose()
+        self._writer.dispose()

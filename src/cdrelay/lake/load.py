@@ -1,0 +1,334 @@
+"""The loader: from the spool into the lake, each record once, in its newest version.
+
+The steps of one load, any of which may be the last before a crash (LAKE, "How a load goes"):
+spool files → lines → keys → what is new → Parquet, synced → commit → receipts → spool files gone.
+Until the last step the spool files are there, and loading them again changes nothing.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import structlog
+
+from cdrelay.clock import Clock
+from cdrelay.lake.prepare import Batch, PayloadTally, prepare
+from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.schema import FRAGMENTS, literal, literals
+from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.lake.statements import statement
+from cdrelay.lake.table import DataFile, RecordTable, Written
+from cdrelay.lake.upkeep import compact
+from cdrelay.records.identity import Plausible
+
+log = structlog.get_logger()
+
+_LEAST_OBJECT_SIZE = 2 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLimits:
+    """The bounds of a load."""
+
+    batch_bytes: int = 64 * 2**20
+    unpacked_bytes: int = 2**30
+    version_reach: timedelta = timedelta(hours=48)
+    """How far apart the Report times of two versions of a record may lie."""
+    max_age: timedelta = timedelta(days=400)
+    max_ahead: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one payload. After a crash in the middle of its load, part of `added` may be told as `repeated`."""
+
+    envelope: Envelope
+    size: int
+    records: int
+    added: int
+    corrected: int
+    repeated: int
+    quarantined: int
+    load_seq: int
+    loaded: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """The sum of what one drain did."""
+
+    payloads: int = 0
+    records: int = 0
+    added: int = 0
+    corrected: int = 0
+    repeated: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Drained") -> "Drained":
+        return Drained(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+class Loader:
+    """Drains one spool into one table. One drain at a time: a lock within the process, a file lock between processes."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        table: RecordTable,
+        engine: duckdb.DuckDBPyConnection,
+        quarantine: Quarantine,
+        clock: Clock,
+        limits: LoadLimits,
+        keep_receipts: Callable[[Sequence[Receipt]], None],
+        scratch: Path,
+    ) -> None:
+        self._spool = spool
+        self._table = table
+        self._engine = engine
+        self._quarantine = quarantine
+        self._clock = clock
+        self._limits = limits
+        self._keep_receipts = keep_receipts
+        self._scratch = scratch
+        self._draining = Lock()
+        self.step: Callable[[str], None] = lambda name: None
+        """Called with the name of each step once it is done: where a test kills the process."""
+
+    def drain(self, progress: Callable[[Drained], None] = lambda so_far: None) -> Drained:
+        """Load all that waits in the spool when it begins. Calling it again, or from several processes, is harmless."""
+        total = Drained()
+        if not self._spool.waiting():
+            return total
+        with self._exclusively():
+            paths = self._spool.waiting()
+            now = self._clock.now()
+            plausible = Plausible(now - self._limits.max_age, now + self._limits.max_ahead)
+            batches = prepare(paths, plausible, self._limits.batch_bytes, self._limits.unpacked_bytes)
+            for batch in _one_ahead(batches):
+                total += self._load(batch, plausible)
+                progress(total)
+            compact(self._table, self._engine)
+        return total
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        with self._draining, (self._table.folder / "loader.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _load(self, batch: Batch, plausible: Plausible) -> Drained:
+        scratch = Path(mkdtemp(dir=self._scratch))
+        cursor = self._engine.cursor()
+        try:
+            snapshot = self._table.snapshot()
+            load_seq = snapshot.last_load + 1
+            written, removed = _BatchLoad(self._table, cursor, self._limits, scratch, batch, plausible, load_seq).run(
+                snapshot.files
+            )
+            self.step("written")
+            if written or removed:
+                self._table.commit_load(load_seq, written, removed)
+            self.step("committed")
+        finally:
+            cursor.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+        return self._finish(batch.finished, load_seq)
+
+    def _finish(self, payloads: list[PayloadTally], load_seq: int) -> Drained:
+        for payload in payloads:
+            self._quarantine.put(payload)
+        receipts = [_receipt(payload, load_seq, self._clock.now()) for payload in payloads]
+        self._keep_receipts(receipts)
+        self.step("receipted")
+        self._spool.remove([payload.spooled.path for payload in payloads])
+        self.step("removed")
+        loaded = sum(
+            (Drained(1, r.records, r.added, r.corrected, r.repeated, r.quarantined) for r in receipts), Drained()
+        )
+        log.info("load.committed", load_seq=load_seq, **{name: getattr(loaded, name) for name in loaded.__slots__})
+        return loaded
+
+
+def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next one prepared while the present one is loaded: Python and DuckDB side by side."""
+    with ThreadPoolExecutor(1, thread_name_prefix="prepare") as executor:
+        coming = executor.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = executor.submit(next, batches, None)
+            yield batch
+
+
+def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
+    quarantined = len(payload.refused) or int(payload.unreadable is not None)
+    records = payload.records or int(payload.unreadable is not None)
+    return Receipt(
+        envelope=payload.spooled.envelope,
+        size=payload.spooled.size,
+        records=records,
+        added=payload.added,
+        corrected=payload.corrected,
+        repeated=records - quarantined - payload.added - payload.corrected,
+        quarantined=quarantined,
+        load_seq=load_seq,
+        loaded=now,
+    )
+
+
+class _BatchLoad:
+    """One batch on its way into files; nothing is committed here."""
+
+    def __init__(
+        self,
+        table: RecordTable,
+        cursor: duckdb.DuckDBPyConnection,
+        limits: LoadLimits,
+        scratch: Path,
+        batch: Batch,
+        plausible: Plausible,
+        load_seq: int,
+    ) -> None:
+        self._table = table
+        self._cursor = cursor
+        self._limits = limits
+        self._scratch = scratch
+        self._batch = batch
+        self._plausible = plausible
+        self._load_seq = load_seq
+
+    def run(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
+        """The new files, and the old ones they replace."""
+        if not len(self._batch):
+            return [], []
+        self._find_newest()
+        self._find_stored(files)
+        written = self._write_new()
+        rewritten, removed = self._rewrite(files)
+        return written + rewritten, removed
+
+    def _find_newest(self) -> None:
+        self._cursor.register("arrived", self._batch.keys())
+        self._cursor.execute(statement("keys"), {"oldest": self._plausible.oldest, "newest": self._plausible.newest})
+        self._cursor.unregister("arrived")
+        for (line,) in self._cursor.execute(statement("unsure_lines")).fetchall():
+            identity = self._batch.read_thoroughly(line, self._plausible)
+            if identity is not None:
+                self._cursor.execute(
+                    statement("replace_key"),
+                    {
+                        "line": line,
+                        "org_uuid": identity.org_uuid,
+                        "report_id": identity.report_id,
+                        "report_time": identity.report_time,
+                    },
+                )
+        self._cursor.execute(statement("newest_in_batch"))
+
+    def _find_stored(self, files: Sequence[DataFile]) -> None:
+        """A version may be older or newer than the one that came, by up to the reach, whichever came first."""
+        first, last = self._cursor.execute(statement("range_of_newest")).fetchall()[0]
+        if first is None:
+            self._cursor.execute(statement("no_stored_versions"))
+            return
+        earliest, latest = first - self._limits.version_reach, last + self._limits.version_reach
+        near = self._table.absolute(file for file in files if file.meets(earliest, latest))
+        if near:
+            # Times as literals, so that files and row groups are left out by their statistics.
+            self._cursor.execute(
+                statement("stored_versions", files=literals(near), earliest=_time(earliest), latest=_time(latest))
+            )
+        else:
+            self._cursor.execute(statement("no_stored_versions"))
+
+    def _write_new(self) -> list[Written]:
+        due = self._cursor.execute(statement("lines_to_write")).fetchall()
+        for line, _day, corrects in due:
+            payload = self._batch.payload_of(line)
+            payload.corrected += corrects
+            payload.added += not corrects
+        envelopes = [payload.spooled.envelope for payload in self._batch.payloads]
+        self._cursor.register(
+            "payloads",
+            pa.table(
+                {
+                    "number": pa.array(range(len(envelopes)), pa.int32()),
+                    "source": pa.array([envelope.source for envelope in envelopes], pa.string()),
+                    "channel": pa.array([envelope.channel for envelope in envelopes], pa.string()),
+                    "payload": pa.array([envelope.id for envelope in envelopes], pa.string()),
+                    "received": pa.array(
+                        [envelope.received.astimezone(UTC) for envelope in envelopes], pa.timestamp("us", "UTC")
+                    ),
+                }
+            ),
+        )
+        due.sort(key=lambda row: (row[1], row[0]))
+        written = [
+            self._write_day(f"{day:%Y-%m-%d}", [line for line, _day, _corrects in rows])
+            for day, rows in groupby(due, key=lambda row: row[1])
+        ]
+        self._cursor.unregister("payloads")
+        return written
+
+    def _write_day(self, day: str, lines: list[int]) -> Written:
+        staged = self._scratch / f"{day}.ndjson"
+        target = self._table.new_file(day, self._load_seq)
+        try:
+            longest = self._batch.write(lines, staged)
+            try:
+                returned = self._write_parquet(staged, target, longest, unsure=FRAGMENTS["misfit"])
+            except (duckdb.InvalidInputException, duckdb.ConversionException):
+                # Some value is not in a form whose cast is sure. Reading every line thoroughly finds out which, and
+                # what it means; slower, and right for whatever it was.
+                for line in lines:
+                    self._batch.read_thoroughly(line, self._plausible)
+                longest = self._batch.write(lines, staged)
+                returned = self._write_parquet(staged, target, longest, unsure="false")
+        except Exception:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            staged.unlink(missing_ok=True)
+        return self._table.written(target, returned)
+
+    def _write_parquet(self, staged: Path, target: Path, longest: int, unsure: str) -> tuple[Any, ...]:
+        sql = statement(
+            "write_lines",
+            load_seq=str(self._load_seq),
+            lines=literal(str(staged)),
+            target=literal(str(target)),
+            unsure=unsure,
+            # The reader takes two buffers of this size a thread: as small as the longest record allows.
+            object_size=str(max(_LEAST_OBJECT_SIZE, longest + 1)),
+        )
+        returned: tuple[Any, ...] = self._cursor.execute(sql).fetchall()[0]
+        return returned
+
+    def _rewrite(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
+        by_path = dict(zip(self._table.absolute(files), files, strict=True))
+        rewritten, removed = [], []
+        for (path,) in self._cursor.execute(statement("files_to_rewrite")).fetchall():
+            old = by_path[path]
+            target = self._table.new_file(Path(path).parent.name, self._load_seq)
+            returned = self._cursor.execute(
+                statement("rewrite_file", parquet=[path], target=literal(str(target)))
+            ).fetchall()
+            removed.append(old)
+            if returned[0][1]:
+                rewritten.append(self._table.written(target, returned[0]))
+            else:
+                target.unlink()
+        return rewritten, removed
+
+
+def _time(moment: datetime) -> str:
+    return f"TIMESTAMP WITH TIME ZONE '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"

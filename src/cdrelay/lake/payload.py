@@ -1,0 +1,70 @@
+"""From the body of a payload to the JSON of its records.
+
+Bodies are `{"items":[…]}`, `{"data":{"items":[…]}}`, `{"data":[…]}` or a bare array (FACTS 1.3), or one record a line.
+"""
+
+import zlib
+from typing import Literal
+
+import msgspec
+
+from cdrelay.errors import CdrelayError
+
+
+class BodyUnreadable(CdrelayError):
+    """The body as a whole is no list of records; the message says where it stops making sense."""
+
+
+class BodyTooLarge(CdrelayError):
+    """The body unpacks to more than the limit."""
+
+
+class _Listing(msgspec.Struct):
+    items: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_DOCUMENT = msgspec.json.Decoder(_Listing)
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def unpack(body: bytes, encoding: Literal["", "gzip"], limit: int) -> bytes:
+    """The body without its compression, of at most `limit` bytes. Raises BodyTooLarge, BodyUnreadable."""
+    if not encoding:
+        return body
+    pieces: list[bytes] = []
+    size, rest = 0, body
+    while rest:  # gzip allows several members in a row
+        member = zlib.decompressobj(wbits=31)
+        try:
+            pieces.append(member.decompress(rest, limit - size + 1))
+        except zlib.error as error:
+            raise BodyUnreadable(f"the body is said to be gzip and is not: {error}") from error
+        size += len(pieces[-1])
+        if size > limit:
+            raise BodyTooLarge(f"the body unpacks to more than {limit} bytes")
+        if not member.eof:
+            raise BodyUnreadable("the gzip body ends in the middle")
+        rest = member.unused_data
+    return b"".join(pieces)
+
+
+def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
+    """The JSON text of each record, without copying. Raises BodyUnreadable.
+
+    Of a document the JSON of all records has been checked; of lines none has: a broken line is a broken record.
+    """
+    if lines:
+        return [msgspec.Raw(line) for piece in body.split(b"\n") if (line := piece.strip())]
+    text = body.lstrip()
+    try:
+        if text[:1] == b"[":
+            return _ARRAY.decode(text)
+        listing = _DOCUMENT.decode(text)
+        if listing.items is not msgspec.UNSET:
+            return listing.items
+        if listing.data is not msgspec.UNSET:
+            return split(bytes(listing.data), lines=False)
+    except msgspec.MsgspecError as error:
+        raise BodyUnreadable(f"the body is no list of records: {error}") from error
+    raise BodyUnreadable('the body has neither "items" nor "data"')

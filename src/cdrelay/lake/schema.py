@@ -1,0 +1,155 @@
+"""The columns of the lake, derived from the table of fields, and the SQL pieces that follow from them.
+
+The keys come first: Delta Lake keeps statistics of the first columns, and files are chosen by them.
+"""
+
+import deltalake
+
+from cdrelay.records.fields import BY_COLUMN, FIELDS, Field, Kind
+
+KEY_COLUMNS = ("org_uuid", "report_id", "report_time", "release_time")
+OWN_COLUMNS = {
+    "load_seq": "BIGINT",
+    "source": "VARCHAR",
+    "channel": "VARCHAR",
+    "payload": "VARCHAR",
+    "received": "TIMESTAMP WITH TIME ZONE",
+}
+"""Where a row came from: the number of its load, source, channel (intake, webhook, repair), payload, time of receipt."""
+EXTRA = "extra"
+"""JSON of unknown keys and of values that do not fit their column."""
+
+STAGED_EXTRA = "cdrelay extra"
+STAGED_PAYLOAD = "cdrelay payload"
+"""Keys of our own in staged lines. No wire record can carry them: there they are unknown keys, and those move to extra."""
+
+_SQL_TYPE = {
+    Kind.TEXT: "VARCHAR",
+    Kind.UUID: "VARCHAR",
+    Kind.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.INTEGER: "BIGINT",
+    Kind.NUMBER: "DOUBLE",
+}
+_DELTA_TYPE = {
+    "VARCHAR": "string",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+    "BOOLEAN": "boolean",
+    "BIGINT": "long",
+    "DOUBLE": "double",
+}
+
+_REST = tuple(field.column for field in FIELDS if field.column not in KEY_COLUMNS)
+COLUMN_TYPES: dict[str, str] = (
+    {name: _SQL_TYPE[BY_COLUMN[name].kind] for name in KEY_COLUMNS}
+    | OWN_COLUMNS
+    | {name: _SQL_TYPE[BY_COLUMN[name].kind] for name in _REST}
+    | {EXTRA: "VARCHAR"}
+)
+"""Every column of the table, in order, with its DuckDB type."""
+
+
+def delta_schema() -> deltalake.Schema:
+    """The table's schema for delta-rs."""
+    return deltalake.Schema(
+        [
+            deltalake.Field(name, deltalake.schema.PrimitiveType(_DELTA_TYPE[kind]))
+            for name, kind in COLUMN_TYPES.items()
+        ]
+    )
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal, for places that take no parameter; never for what comes from outside."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literals(texts: list[str]) -> str:
+    """A list of texts as an SQL list."""
+    return "[" + ", ".join(literal(text) for text in texts) + "]"
+
+
+def _quoted(field: Field) -> str:
+    return '"' + field.name + '"'
+
+
+def staged_columns() -> str:
+    """The columns argument of read_json for staged lines: every field as text, and our own two keys."""
+    keys = [field.name for field in FIELDS] + [STAGED_EXTRA]
+    return "{" + ", ".join(f"{literal(key)}: 'VARCHAR'" for key in keys) + f", {literal(STAGED_PAYLOAD)}: 'INTEGER'}}"
+
+
+def _gap(field: Field) -> str:
+    gaps = "('')" if field.na_is_value else "('', 'NA', 'na')"
+    return f"{_quoted(field)} IN {gaps}"
+
+
+def typed_columns() -> str:
+    """The select list that makes typed columns of staged text; only right where `misfit()` is false."""
+    pieces = []
+    for field in FIELDS:
+        name = _quoted(field)
+        value = {
+            Kind.TEXT: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
+            Kind.UUID: f"CASE WHEN {_gap(field)} THEN NULL ELSE lower({name}) END",
+        }.get(field.kind, f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})")
+        pieces.append(f"{value} AS {field.column}")
+    return ", ".join(pieces)
+
+
+def misfit() -> str:
+    """The condition that some staged text is not in the form whose cast is sure; such records are read by `records`.
+
+    Sure means exact: the cast gives back the same text, or, for times, it has one of the forms of the wire.
+    """
+    tests = []
+    for field in FIELDS:
+        name = _quoted(field)
+        typed = f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})"
+        sure = {
+            Kind.UUID: f"CAST(TRY_CAST({name} AS UUID) AS VARCHAR) = lower({name})",
+            Kind.TIMESTAMP: (
+                f"({name} LIKE '____-__-__T__:__:__.___Z' OR {name} LIKE '____-__-__ __:__:__.___'"
+                f" OR {name} LIKE '____-__-__T__:__:__.______Z')"
+                f" AND {typed} IS NOT NULL"
+            ),
+            Kind.BOOLEAN: f"{name} IN ('true', 'false')",
+            Kind.INTEGER: f"CAST({typed} AS VARCHAR) = {name}",
+            Kind.NUMBER: f"isfinite({typed}) AND CAST({typed} AS VARCHAR) = {name}",
+        }.get(field.kind)
+        if sure:
+            tests.append(f"(NOT {_gap(field)} AND NOT coalesce({sure}, false))")
+    return " OR ".join(tests)
+
+
+def _wire_value(field: Field) -> str:
+    column = f'"{field.column}"'
+    if field.kind is Kind.TIMESTAMP:
+        return (
+            f"CASE WHEN {column} IS NULL THEN '' WHEN microsecond({column}) % 1000 = 0"
+            f" THEN strftime({column}, '%Y-%m-%dT%H:%M:%S.%gZ') ELSE strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ') END"
+        )
+    if field.wire_number:
+        return f"coalesce(to_json({column}), '\"\"'::JSON)"
+    if field.kind in (Kind.TEXT, Kind.UUID):
+        return f"coalesce({column}, '')"
+    return f"coalesce(CAST({column} AS VARCHAR), '')"
+
+
+def wire_json() -> str:
+    """The SQL expression of a row as canonical wire JSON, without what is in extra."""
+    return "to_json({" + ", ".join(f"{literal(field.name)}: {_wire_value(field)}" for field in FIELDS) + "})"
+
+
+FRAGMENTS = {
+    "columns": ", ".join(f'"{name}"' for name in COLUMN_TYPES),
+    "nothing": ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in COLUMN_TYPES.items()),
+    "own_columns": ", ".join(f'"{name}"' for name in OWN_COLUMNS),
+    "staged_columns": staged_columns(),
+    "typed_columns": typed_columns(),
+    "misfit": misfit(),
+    "wire_json": wire_json(),
+    "staged_extra": f'"{STAGED_EXTRA}"',
+    "staged_payload": f'"{STAGED_PAYLOAD}"',
+}
+"""What `{{name}}` in the .sql files stands for."""

@@ -1,0 +1,177 @@
+"""The spool: payloads as they came, durable before anyone is told so, until a load has taken them into the lake.
+
+One file a payload: a line of JSON that says what it is (`Envelope`), then the body, byte for byte. Names start with
+the moment of arrival, so that the oldest is loaded first.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+import msgspec
+
+from cdrelay.errors import CdrelayError
+from cdrelay.lake.files import sync_folder
+
+Channel = Literal["intake", "webhook", "repair"]
+
+
+class NoRoom(CdrelayError):
+    """The disk has no room for the body; nothing of it was kept, and it may be sent again later."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payload is, beside its bytes."""
+
+    id: str
+    """Unique; names the payload in the lake and everywhere else."""
+    source: str
+    """Which calling platform or provider it came from."""
+    channel: Channel
+    received: datetime
+    """Aware, UTC."""
+    content_encoding: Literal["", "gzip"] = ""
+    lines: bool = False
+    """Whether the body is NDJSON; otherwise it is one JSON document."""
+    signature: str | None = None
+    """The signature header it came with, so that its origin stays provable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A payload that waits in the spool."""
+
+    path: Path
+    envelope: Envelope
+    offset: int
+    """Where in the file the body starts."""
+    size: int
+    """Bytes of the body."""
+
+    def body(self) -> bytes:
+        """The body, byte for byte as it came."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read()
+
+
+class Incoming:
+    """A payload on its way in. Write the pieces, then `commit`; leaving the block without it removes every trace."""
+
+    def __init__(self, folder: Path, envelope: Envelope, require_room: Callable[[int], None]) -> None:
+        self._final = folder / f"{envelope.received:%Y%m%dT%H%M%S%f}-{envelope.id}.payload"
+        self._part = self._final.with_suffix(".part")
+        self._require_room = require_room
+        self._header = msgspec.json.encode(envelope) + b"\n"
+        self._file: BinaryIO | None = None
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._part.open("w+b")
+            self._file.write(self._header)
+        except OSError as error:
+            self._discard()
+            raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
+        return self
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Take the next piece of the body. Raises NoRoom."""
+        assert self._file is not None
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
+        self.size += len(piece)
+
+    def body(self) -> bytes:
+        """What was written so far, read back, so that memory need not hold it while it arrives."""
+        assert self._file is not None
+        self._file.flush()
+        self._file.seek(len(self._header))
+        body = self._file.read()
+        self._file.seek(0, os.SEEK_END)
+        return body
+
+    def commit(self) -> Path:
+        """Make it durable and visible to the loader; returns only then. Raises NoRoom."""
+        assert self._file is not None
+        try:
+            self._require_room(0)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.rename(self._final)
+            sync_folder(self._final.parent)
+        except OSError as error:
+            raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
+        return self._final
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+class Spool:
+    """A folder of payloads that wait to be loaded. Writers and one loader may use it at once, also from several processes."""
+
+    def __init__(self, folder: Path, reserve_bytes: int = 0) -> None:
+        self.folder = folder
+        self._reserve = reserve_bytes
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def require_room(self, size: int) -> None:
+        """Raise NoRoom when a body of `size` bytes would use up the reserve of the disk."""
+        free = shutil.disk_usage(self.folder).free
+        if free < size + self._reserve:
+            raise NoRoom(
+                f"{free} bytes are free on the disk of the spool, of which {self._reserve} are kept in reserve"
+            )
+
+    def incoming(self, envelope: Envelope, size: int = 0) -> Incoming:
+        """Start a payload of about `size` bytes (0: not known). Raises NoRoom."""
+        self.require_room(size)
+        return Incoming(self.folder, envelope, self.require_room)
+
+    def put(self, envelope: Envelope, body: bytes) -> Path:
+        """Keep a whole payload; durable when this returns. Raises NoRoom."""
+        with self.incoming(envelope, len(body)) as incoming:
+            incoming.write(body)
+            return incoming.commit()
+
+    def waiting(self) -> list[Path]:
+        """The files of payloads that wait, oldest first."""
+        return sorted(self.folder.glob("*.payload"))
+
+    @staticmethod
+    def open(path: Path) -> Spooled:
+        """The payload in a file of the spool. Raises FileNotFoundError when a load has taken it meanwhile."""
+        with path.open("rb") as file:
+            header = file.readline()
+            envelope = msgspec.json.decode(header, type=Envelope)
+            return Spooled(path, envelope, len(header), path.stat().st_size - len(header))
+
+    def remove(self, paths: list[Path]) -> None:
+        """Forget payloads that are in the lake; those already gone are passed over."""
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if paths:
+            sync_folder(self.folder)
+
+    def sweep(self) -> int:
+        """Remove what a crash left half written and nobody was told of; how many files. Only when no writer runs."""
+        parts = list(self.folder.glob("*.part"))
+        for part in parts:
+            part.unlink(missing_ok=True)
+        return len(parts)

@@ -1,0 +1,29 @@
+-- The questions that both halves ask of the table.
+
+-- name: count_by_organization
+-- How many records each organization has in a half-open period of Report time.
+SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_time < $end GROUP BY org_uuid;
+
+-- name: read_organization
+-- One organization's records of a period as wire JSON, oldest first.
+SELECT {{wire_json}}, extra
+FROM {{rows}}
+WHERE org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
+ORDER BY report_time, report_id;
+
+-- name: read_window
+-- What is due between two cuts: in the second and not in the first.
+SELECT {{wire_json}}, extra
+FROM {{rows}}
+WHERE org_uuid IN (SELECT unnest($organizations))
+    AND load_seq <= $now_seq AND report_time < $now_cutoff
+    AND NOT (load_seq <= $before_seq AND report_time < $before_cutoff)
+ORDER BY report_time, report_id;
+
+-- name: count_by_step
+-- Records for each step of Report time, for the picture of the last hours.
+SELECT time_bucket($step, report_time) AS moment, count(*)
+FROM {{rows}}
+WHERE report_time >= $start AND report_time < $end
+GROUP BY moment
+ORDER BY moment;

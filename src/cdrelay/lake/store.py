@@ -1,0 +1,104 @@
+"""The questions that the halves ask of the lake. Each sees one state of it; none blocks a load or waits for one."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from cdrelay.contract.windows import EPOCH, Period
+from cdrelay.lake.cut import Cut
+from cdrelay.lake.statements import statement
+from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.records.wire import decode_object, encode_object, with_extra
+
+_ROWS_AT_ONCE = 2048
+_NOTHING_BEFORE = Cut(0, EPOCH)
+
+
+class Lake:
+    """Reads one table. All methods block and may be called from any thread."""
+
+    def __init__(self, table: RecordTable, engine: duckdb.DuckDBPyConnection) -> None:
+        self._table = table
+        self._engine = engine
+
+    @property
+    def folder(self) -> Path:
+        """Where the Delta table lies, for other engines to read it."""
+        return self._table.folder
+
+    def last_load(self) -> int:
+        """The number of the last committed load; 0 before the first."""
+        return self._table.snapshot().last_load
+
+    def total(self) -> int:
+        """Records stored."""
+        return sum(file.rows for file in self._table.snapshot().files)
+
+    def count_by_organization(self, period: Period) -> dict[str, int]:
+        """Records of each organization that has any, by Report time in the period."""
+        rows = self._rows(self._meeting(period), "count_by_organization", start=period.start, end=period.end)
+        return dict(rows)
+
+    def count_by_step(self, period: Period, step: timedelta) -> list[tuple[datetime, int]]:
+        """Records for each `step` of the period that has any, oldest first."""
+        return list(self._rows(self._meeting(period), "count_by_step", start=period.start, end=period.end, step=step))
+
+    def read_organization(self, org_uuid: str, period: Period) -> Iterator[bytes]:
+        """One organization's records of a period, each as the JSON text of the wire, by Report time."""
+        return _as_wire(
+            self._rows(
+                self._meeting(period), "read_organization", org_uuid=org_uuid, start=period.start, end=period.end
+            )
+        )
+
+    def read_window(self, before: Cut | None, now: Cut, organizations: Collection[str]) -> Iterator[bytes]:
+        """What is due at `now` and was not at `before`, as JSON texts of the wire, by Report time.
+
+        Late records (loaded since, ended long ago) and corrected ones (loaded anew) are among them by themselves. The
+        same two cuts give the same records as long as no newer version of one has come.
+        """
+        before = before or _NOTHING_BEFORE
+        files = [
+            file
+            for file in self._table.snapshot().files
+            if file.first_load <= now.load_seq
+            and file.first_report_time < now.cutoff
+            and (file.last_load > before.load_seq or file.last_report_time >= before.cutoff)
+        ]
+        return _as_wire(
+            self._rows(
+                files,
+                "read_window",
+                organizations=list(organizations),
+                now_seq=now.load_seq,
+                now_cutoff=now.cutoff,
+                before_seq=before.load_seq,
+                before_cutoff=before.cutoff,
+            )
+        )
+
+    def _meeting(self, period: Period) -> list[DataFile]:
+        return [file for file in self._table.snapshot().files if file.meets(period.start, period.end)]
+
+    def _rows(self, files: list[DataFile], name: str, **parameters: Any) -> Iterator[tuple[Any, ...]]:
+        if not files:
+            return
+        cursor = self._engine.cursor()
+        try:
+            cursor.execute(statement(name, parquet=self._table.absolute(files)), parameters)
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield from rows
+        finally:
+            cursor.close()
+
+
+def _as_wire(rows: Iterator[tuple[str, str | None]]) -> Iterator[bytes]:
+    for text, extra in rows:
+        if extra is None:
+            yield text.encode()
+        else:
+            yield encode_object(with_extra(msgspec.json.decode(text), decode_object(extra.encode())))

@@ -1,0 +1,202 @@
+"""The Delta table: its log, the files of its present state, and commits that are all or nothing.
+
+Loads are numbered. The number is a Delta application transaction, so that a second loader with the same number is
+refused: the fence behind the loader's lock.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+
+from cdrelay.contract.times import write_time
+from cdrelay.errors import CdrelayError
+from cdrelay.lake.files import sync_folder
+from cdrelay.lake.schema import delta_schema
+
+LOADER = "loader"
+_STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
+
+
+class Overtaken(CdrelayError):
+    """Another loader committed meanwhile; nothing of this commit happened, and it may be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of the table, with the statistics by which it is chosen."""
+
+    path: str
+    """Relative to the table."""
+    size: int
+    rows: int
+    first_report_time: datetime
+    last_report_time: datetime
+    first_load: int
+    last_load: int
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """Whether it may hold records with a Report time in [start, end]."""
+        return self.first_report_time <= end and self.last_report_time >= start
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the table. Its files stay readable for at least an hour after a later state dropped them."""
+
+    version: int
+    last_load: int
+    files: tuple[DataFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A Parquet file that is on disk and in no commit yet."""
+
+    path: str
+    size: int
+    rows: int
+    statistics: dict[str, Any]
+
+
+class RecordTable:
+    """The Delta table of records in a folder. Safe to use from several threads; other processes may use it too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = Lock()
+        self._table = self._open()
+        self._snapshot = self._read_snapshot()
+
+    def _open(self) -> DeltaTable:
+        if not DeltaTable.is_deltatable(str(self.folder)):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            DeltaTable.create(
+                str(self.folder),
+                schema=delta_schema(),
+                mode="ignore",
+                name="detailed call records",
+                configuration={
+                    "delta.checkpointInterval": "50",
+                    "delta.logRetentionDuration": "interval 1 days",
+                    "delta.deletedFileRetentionDuration": "interval 1 hours",
+                },
+            )
+            sync_folder(self.folder / "_delta_log")
+        return DeltaTable(str(self.folder))
+
+    def snapshot(self) -> Snapshot:
+        """The newest committed state, also of commits by other processes."""
+        with self._lock:
+            self._table.update_incremental()
+            if self._table.version() != self._snapshot.version:
+                self._snapshot = self._read_snapshot()
+            return self._snapshot
+
+    def _read_snapshot(self) -> Snapshot:
+        actions = self._table.get_add_actions(flatten=True)
+        columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
+        if not columns["path"]:
+            return Snapshot(self._table.version(), self._last_load(), ())
+        wanted = (
+            "path", "size_bytes", "num_records", "min.report_time", "max.report_time", "min.load_seq", "max.load_seq",
+        )  # fmt: skip
+        rows = zip(*(columns[name] for name in wanted), strict=True)
+        return Snapshot(self._table.version(), self._last_load(), tuple(DataFile(*row) for row in rows))
+
+    def _last_load(self) -> int:
+        return self._table.transaction_version(LOADER) or 0
+
+    def absolute(self, files: Iterable[DataFile]) -> list[str]:
+        """Where the files lie."""
+        return [str(self.folder / file.path) for file in files]
+
+    def new_file(self, day: str, load_seq: int) -> Path:
+        """A path for a new Parquet file, in the folder of its day."""
+        path = self.folder / day / f"{load_seq:010d}-{uuid4().hex[:12]}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def written(self, path: Path, returned: Sequence[Any]) -> Written:
+        """Make a file that DuckDB has written durable; `returned` is the row of its RETURN_STATS."""
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
+        sync_folder(self.folder)
+        return Written(
+            path=path.relative_to(self.folder).as_posix(),
+            rows=returned[1],
+            size=returned[2],
+            statistics={name.strip('"'): values for name, values in returned[4].items()},
+        )
+
+    def commit_load(self, load_seq: int, added: Sequence[Written], removed: Sequence[DataFile]) -> None:
+        """Commit load number `load_seq`: all files or none. Durable when it returns. Raises Overtaken."""
+        self._commit(added, removed, CommitProperties(app_transactions=[Transaction(LOADER, load_seq)]), new_data=True)
+
+    def commit_compaction(self, added: Sequence[Written], removed: Sequence[DataFile]) -> None:
+        """Commit the same rows in other files. Raises Overtaken."""
+        self._commit(added, removed, CommitProperties(), new_data=False)
+
+    def _commit(
+        self, added: Sequence[Written], removed: Sequence[DataFile], properties: CommitProperties, *, new_data: bool
+    ) -> None:
+        milliseconds = time.time_ns() // 1_000_000  # the log's own bookkeeping, not the time of any record
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(file.path, file.size, {}, milliseconds, new_data, _delta_statistics(file)) for file in added
+        ]
+        actions += [RemoveAction(file.path, new_data, milliseconds, file.size, {}) for file in removed]
+        with self._lock:
+            try:
+                self._table.create_write_transaction(
+                    actions, mode="append", schema=delta_schema(), commit_properties=properties
+                )
+            except (CommitFailedError, DeltaError) as error:
+                raise Overtaken(f"the commit to the lake was refused: {error}") from error
+            self._sync_log()
+
+    def _sync_log(self) -> None:
+        log = self.folder / "_delta_log"
+        newest = max(log.glob("*.json"))
+        with newest.open("rb+") as file:
+            os.fsync(file.fileno())
+        sync_folder(log)
+
+    def vacuum(self) -> None:
+        """Delete files that no state of the last hour uses, those of interrupted loads among them. Under the loader's lock."""
+        with self._lock:
+            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
+
+
+def _delta_statistics(file: Written) -> str:
+    """The statistics as Delta's protocol wants them: JSON, times in ISO 8601 with milliseconds.
+
+    Times are cut to milliseconds downwards for the least and upwards for the greatest, so that they still enclose.
+    """
+    least, greatest, gaps = {}, {}, {}
+    for name, kind in _STATISTICS.items():
+        values = file.statistics[name]
+        gaps[name] = int(values["null_count"])
+        if "min" in values:
+            least[name] = _statistic(kind, values["min"], up=False)
+            greatest[name] = _statistic(kind, values["max"], up=True)
+    return json.dumps({"numRecords": file.rows, "minValues": least, "maxValues": greatest, "nullCount": gaps})
+
+
+def _statistic(kind: Any, text: str, *, up: bool) -> Any:
+    if kind != "time":
+        return kind(text)
+    moment = datetime.fromisoformat(text)
+    beyond = moment.microsecond % 1000
+    moment += timedelta(microseconds=(1000 - beyond if beyond and up else -beyond))
+    return write_time(moment)

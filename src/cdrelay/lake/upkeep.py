@@ -1,0 +1,35 @@
+"""Upkeep of the table: many small files of a day become one, and files that no recent state uses go."""
+
+from collections import defaultdict
+
+import duckdb
+
+from cdrelay.lake.schema import literal
+from cdrelay.lake.statements import statement
+from cdrelay.lake.table import DataFile, RecordTable
+
+SMALL_BYTES = 32 * 2**20
+"""A file below this is worth merging; above it, another merge would cost more than it saves."""
+MANY = 32
+"""So many small files of one day are merged. Each record is then rewritten a few times in its life at most."""
+
+
+def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection) -> int:
+    """Merge the small files of every day that has many; how many files went. To be called under the loader's lock."""
+    by_day: dict[str, list[DataFile]] = defaultdict(list)
+    for file in table.snapshot().files:
+        if file.size < SMALL_BYTES:
+            by_day[file.path.partition("/")[0]].append(file)
+    crowded = {day: files for day, files in by_day.items() if len(files) >= MANY}
+    for day, files in crowded.items():
+        target = table.new_file(day, max(file.last_load for file in files))
+        sql = statement("compact_files", parquet=table.absolute(files), target=literal(str(target)))
+        cursor = engine.cursor()
+        try:
+            returned = cursor.execute(sql).fetchall()
+        finally:
+            cursor.close()
+        table.commit_compaction([table.written(target, returned[0])], files)
+    if crowded:
+        table.vacuum()
+    return sum(len(files) for files in crowded.values())

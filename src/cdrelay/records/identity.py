@@ -1,0 +1,87 @@
+"""What makes a record that record, and which records cannot be stored (DESIGN section 6; TRAPS 11 and 12)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from cdrelay.errors import CdrelayError
+from cdrelay.records.fields import BY_COLUMN
+from cdrelay.records.values import Misfit, Value, read_value
+from cdrelay.records.wire import decode_object, read_record
+
+ORG_UUID, REPORT_ID, REPORT_TIME = (BY_COLUMN[name] for name in ("org_uuid", "report_id", "report_time"))
+
+
+class RecordRefused(CdrelayError):
+    """A record that cannot be stored; names the field and the rule it breaks."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+@dataclass(frozen=True, slots=True)
+class Plausible:
+    """The Report times that are believed, both ends included. No partition is made from another one."""
+
+    oldest: datetime
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """(Org UUID, Report ID) is the record; the Report time says which version. The newest wins, equal is the same."""
+
+    org_uuid: str
+    report_id: str
+    report_time: datetime
+
+
+def identify(values: Mapping[str, Value], plausible: Plausible) -> Identity:
+    """The identity among typed values by column name. Raises RecordRefused."""
+    org_uuid, report_id, report_time = (values.get(field.column) for field in (ORG_UUID, REPORT_ID, REPORT_TIME))
+    if not isinstance(report_id, str):
+        raise RecordRefused(REPORT_ID.name, "is missing, or is no UUID")
+    if not isinstance(org_uuid, str):
+        raise RecordRefused(ORG_UUID.name, "is missing, or is no UUID")
+    if not isinstance(report_time, datetime):
+        raise RecordRefused(REPORT_TIME.name, "is missing, or is no time of the form YYYY-MM-DDTHH:MM:SS.mmmZ")
+    if not plausible.oldest <= report_time <= plausible.newest:
+        raise RecordRefused(
+            REPORT_TIME.name,
+            f"is not plausible: it must lie from {plausible.oldest:%Y-%m-%d %H:%M} to {plausible.newest:%Y-%m-%d %H:%M}",
+        )
+    return Identity(org_uuid, report_id, report_time)
+
+
+# Only the three keys are looked at; the rest of the record is passed over at the speed of the parser.
+_Keys = msgspec.defstruct(
+    "_Keys",
+    [
+        (field.column, str | None, msgspec.field(name=field.name, default=None))
+        for field in (ORG_UUID, REPORT_ID, REPORT_TIME)
+    ],
+)
+_KEYS_DECODER = msgspec.json.Decoder(_Keys)
+
+
+def read_identity(raw: bytes | msgspec.Raw, plausible: Plausible) -> Identity:
+    """The identity of the record in `raw`, spelled in any way. Raises RecordRefused."""
+    try:
+        keys = _KEYS_DECODER.decode(raw)
+        return identify(
+            {
+                field.column: read_value(field, getattr(keys, field.column))
+                for field in (ORG_UUID, REPORT_ID, REPORT_TIME)
+            },
+            plausible,
+        )
+    except (msgspec.MsgspecError, Misfit):
+        pass  # spelled or typed in another way, or no record at all: the thorough reading tells
+    try:
+        return identify(read_record(decode_object(raw)).values, plausible)
+    except msgspec.MsgspecError as error:
+        raise RecordRefused("record", f"is no JSON object: {error}") from error
