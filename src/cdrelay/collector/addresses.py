@@ -1,4 +1,4 @@
-"""Which addresses a partner access token may be sent to. Pure; the rule: never to a host that nobody named as the provider's."""
+"""Which addresses a partner access token may be sent to: hosts of the provider, and no others. Pure."""
 
 import ipaddress
 import re
@@ -52,7 +52,7 @@ def _split(address: str) -> SplitResult | None:
 
 def _trusted(host: str, base: SplitResult) -> bool:
     host = host.lower()
-    return host == base.hostname or host == PROVIDER_SUFFIX or host.endswith(f".{PROVIDER_SUFFIX}")
+    return host in {base.hostname, PROVIDER_SUFFIX} or host.endswith(f".{PROVIDER_SUFFIX}")
 
 
 def redirected_base(message: str, base: str) -> str | None:

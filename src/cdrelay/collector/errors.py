@@ -24,7 +24,7 @@ class SourceRefused(CollectorError):
 
 
 class ProviderError(CollectorError):
-    """The provider's partner endpoints did not give what was asked for; `status` is that of HTTP, None without answer."""
+    """The provider did not give what was asked for; `status` is that of HTTP, None without answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

@@ -63,7 +63,7 @@ class SourceChange:
 
 
 class Sources:
-    """The sources in the control database. All methods but `known` block; only `known` may be used on the event loop."""
+    """The sources in the control database. All methods but `known` block; it alone is for the event loop."""
 
     def __init__(self, database: Database, secret_box: SecretBox, clock: Clock) -> None:
         self._database = database
@@ -109,7 +109,7 @@ class Sources:
         return self._store(replace(_changed(source, SourceChange(secret=secret)), previous_secret=source.secret))
 
     def end_rotation(self, name: str) -> Source:
-        """From now on only the present secret is valid; harmless when no rotation is under way. Raises SourceUnknown."""
+        """From now on only the present secret is valid; harmless without a rotation. Raises SourceUnknown."""
         return self._store(replace(self.get(name), previous_secret=None))
 
     def remove(self, name: str) -> None:

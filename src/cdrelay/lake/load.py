@@ -6,15 +6,12 @@ Until the last step the spool files are there, and loading them again changes no
 """
 
 import fcntl
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 from threading import Lock
 from typing import Any
 
@@ -33,8 +30,6 @@ from cdrelay.lake.upkeep import compact
 from cdrelay.records.identity import Plausible
 
 log = structlog.get_logger()
-
-_LEAST_OBJECT_SIZE = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,6 @@ class Loader:
         clock: Clock,
         limits: LoadLimits,
         keep_receipts: Callable[[Sequence[Receipt]], None],
-        scratch: Path,
     ) -> None:
         self._spool = spool
         self._table = table
@@ -100,7 +94,6 @@ class Loader:
         self._clock = clock
         self._limits = limits
         self._keep_receipts = keep_receipts
-        self._scratch = scratch
         self._draining = Lock()
         self.step: Callable[[str], None] = lambda name: None
         """Called with the name of each step once it is done: where a test kills the process."""
@@ -128,12 +121,12 @@ class Loader:
             yield
 
     def _load(self, batch: Batch, plausible: Plausible) -> Drained:
-        scratch = Path(mkdtemp(dir=self._scratch))
         cursor = self._engine.cursor()
         try:
+            cursor.execute(statement("keep_join_sides"))
             snapshot = self._table.snapshot()
             load_seq = snapshot.last_load + 1
-            written, removed = _BatchLoad(self._table, cursor, self._limits, scratch, batch, plausible, load_seq).run(
+            written, removed = _BatchLoad(self._table, cursor, self._limits, batch, plausible, load_seq).run(
                 snapshot.files
             )
             self.step("written")
@@ -142,7 +135,6 @@ class Loader:
             self.step("committed")
         finally:
             cursor.close()
-            shutil.rmtree(scratch, ignore_errors=True)
         return self._finish(batch.finished, load_seq)
 
     def _finish(self, payloads: list[PayloadTally], load_seq: int) -> Drained:
@@ -193,7 +185,6 @@ class _BatchLoad:
         table: RecordTable,
         cursor: duckdb.DuckDBPyConnection,
         limits: LoadLimits,
-        scratch: Path,
         batch: Batch,
         plausible: Plausible,
         load_seq: int,
@@ -201,47 +192,42 @@ class _BatchLoad:
         self._table = table
         self._cursor = cursor
         self._limits = limits
-        self._scratch = scratch
         self._batch = batch
         self._plausible = plausible
         self._load_seq = load_seq
 
     def run(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
         """The new files, and the old ones they replace."""
-        if not len(self._batch):
+        if not any(block.lines for block in self._batch.blocks):
             return [], []
         self._find_newest()
         self._find_stored(files)
-        written = self._write_new()
+        self._cursor.execute(statement("due"))
+        written = self._write_due()
         rewritten, removed = self._rewrite(files)
         return written + rewritten, removed
 
     def _find_newest(self) -> None:
-        self._cursor.register("arrived", self._batch.keys())
+        self._cursor.register("arrived", self._batch.arrived())
         self._cursor.execute(statement("keys"), {"oldest": self._plausible.oldest, "newest": self._plausible.newest})
-        self._cursor.unregister("arrived")
-        for (line,) in self._cursor.execute(statement("unsure_lines")).fetchall():
-            identity = self._batch.read_thoroughly(line, self._plausible)
-            if identity is not None:
-                self._cursor.execute(
-                    statement("replace_key"),
-                    {
-                        "line": line,
-                        "org_uuid": identity.org_uuid,
-                        "report_id": identity.report_id,
-                        "report_time": identity.report_time,
-                    },
-                )
+        self._read_again(self._cursor.execute(statement("unsure_lines")).fetchall())
         self._cursor.execute(statement("newest_in_batch"))
+
+    def _read_again(self, lines: list[tuple[int, int]]) -> None:
+        for block, row in lines:
+            identity = self._batch.blocks[block].read_again(row, self._plausible)
+            if identity is not None:
+                self._cursor.execute(statement("replace_key"), {"block": block, "row": row, **asdict(identity)})
+        if lines:
+            self._cursor.register("arrived", self._batch.arrived())
 
     def _find_stored(self, files: Sequence[DataFile]) -> None:
         """A version may be older or newer than the one that came, by up to the reach, whichever came first."""
         first, last = self._cursor.execute(statement("range_of_newest")).fetchall()[0]
-        if first is None:
-            self._cursor.execute(statement("no_stored_versions"))
-            return
-        earliest, latest = first - self._limits.version_reach, last + self._limits.version_reach
-        near = self._table.absolute(file for file in files if file.meets(earliest, latest))
+        near: list[str] = []
+        if first is not None:
+            earliest, latest = first - self._limits.version_reach, last + self._limits.version_reach
+            near = self._table.absolute(file for file in files if file.meets(earliest, latest))
         if near:
             # Times as literals, so that files and row groups are left out by their statistics.
             self._cursor.execute(
@@ -250,65 +236,49 @@ class _BatchLoad:
         else:
             self._cursor.execute(statement("no_stored_versions"))
 
-    def _write_new(self) -> list[Written]:
-        due = self._cursor.execute(statement("lines_to_write")).fetchall()
-        for line, _day, corrects in due:
-            payload = self._batch.payload_of(line)
+    def _write_due(self) -> list[Written]:
+        counts = self._cursor.execute(statement("due_by_block")).fetchall()
+        for _day, block, lines, corrects in counts:
+            payload = self._batch.blocks[block].payload
             payload.corrected += corrects
-            payload.added += not corrects
-        envelopes = [payload.spooled.envelope for payload in self._batch.payloads]
-        self._cursor.register(
-            "payloads",
-            pa.table(
-                {
-                    "number": pa.array(range(len(envelopes)), pa.int32()),
-                    "source": pa.array([envelope.source for envelope in envelopes], pa.string()),
-                    "channel": pa.array([envelope.channel for envelope in envelopes], pa.string()),
-                    "payload": pa.array([envelope.id for envelope in envelopes], pa.string()),
-                    "received": pa.array(
-                        [envelope.received.astimezone(UTC) for envelope in envelopes], pa.timestamp("us", "UTC")
-                    ),
-                }
-            ),
-        )
-        due.sort(key=lambda row: (row[1], row[0]))
-        written = [
-            self._write_day(f"{day:%Y-%m-%d}", [line for line, _day, _corrects in rows])
-            for day, rows in groupby(due, key=lambda row: row[1])
-        ]
-        self._cursor.unregister("payloads")
-        return written
+            payload.added += lines - corrects
+        self._cursor.register("origins", self._origins())
+        return [self._write_day(day) for day in sorted({row[0] for row in counts})]
 
-    def _write_day(self, day: str, lines: list[int]) -> Written:
-        staged = self._scratch / f"{day}.ndjson"
-        target = self._table.new_file(day, self._load_seq)
+    def _origins(self) -> pa.Table:
+        envelopes = [block.payload.spooled.envelope for block in self._batch.blocks]
+        return pa.table(
+            {
+                "block": pa.array(range(len(envelopes)), pa.int32()),
+                "source": pa.array([envelope.source for envelope in envelopes], pa.string()),
+                "channel": pa.array([envelope.channel for envelope in envelopes], pa.string()),
+                "payload": pa.array([envelope.id for envelope in envelopes], pa.string()),
+                "received": pa.array([envelope.received for envelope in envelopes], pa.timestamp("us", "UTC")),
+            }
+        )
+
+    def _write_day(self, day: date) -> Written:
+        """One file with what is due on a day."""
+        target = self._table.new_file(f"{day:%Y-%m-%d}", self._load_seq)
         try:
-            longest = self._batch.write(lines, staged)
             try:
-                returned = self._write_parquet(staged, target, longest, unsure=FRAGMENTS["misfit"])
+                returned = self._write_parquet(day, target, unsure=FRAGMENTS["misfit"])
             except (duckdb.InvalidInputException, duckdb.ConversionException):
-                # Some value is not in a form whose cast is sure. Reading every line thoroughly finds out which, and
-                # what it means; slower, and right for whatever it was.
-                for line in lines:
-                    self._batch.read_thoroughly(line, self._plausible)
-                longest = self._batch.write(lines, staged)
-                returned = self._write_parquet(staged, target, longest, unsure="false")
+                # Some value is not in a form whose cast is sure: find out where, and read those records thoroughly.
+                self._read_again(self._cursor.execute(statement("unsure_values"), {"day": day}).fetchall())
+                returned = self._write_parquet(day, target, unsure="false")
         except Exception:
             target.unlink(missing_ok=True)
             raise
-        finally:
-            staged.unlink(missing_ok=True)
         return self._table.written(target, returned)
 
-    def _write_parquet(self, staged: Path, target: Path, longest: int, unsure: str) -> tuple[Any, ...]:
+    def _write_parquet(self, day: date, target: Path, unsure: str) -> tuple[Any, ...]:
         sql = statement(
-            "write_lines",
+            "write_due",
+            day=f"DATE '{day:%Y-%m-%d}'",
             load_seq=str(self._load_seq),
-            lines=literal(str(staged)),
             target=literal(str(target)),
             unsure=unsure,
-            # The reader takes two buffers of this size a thread: as small as the longest record allows.
-            object_size=str(max(_LEAST_OBJECT_SIZE, longest + 1)),
         )
         returned: tuple[Any, ...] = self._cursor.execute(sql).fetchall()[0]
         return returned

@@ -7,6 +7,7 @@ read thoroughly by `records` and written anew in canonical form, or put aside wi
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ import msgspec
 import pyarrow as pa
 
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, split, unpack
-from cdrelay.lake.schema import STAGED_EXTRA, STAGED_PAYLOAD
 from cdrelay.lake.spool import Spool, Spooled
 from cdrelay.records.fields import FIELDS, Kind
 from cdrelay.records.identity import Identity, Plausible, RecordRefused, identify
+from cdrelay.records.values import write_timestamp
 from cdrelay.records.wire import CallRecord, decode_object, encode_extra, encode_object, read_record, write_record
 
 # What the usual form is: only documented keys, exactly spelled, with values of the usual JSON types. The decoder
@@ -29,6 +30,7 @@ _Usual = msgspec.defstruct(
     forbid_unknown_fields=True,
     gc=False,
 )
+_ROWS_A_CHUNK = 4096
 _USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Usual)
 
 
@@ -56,97 +58,118 @@ class PayloadTally:
     """Why the body as a whole could not be read."""
 
 
-class Batch:
-    """Lines to load together. Line numbers count from 0 within the batch."""
+class Block:
+    """The lines of one payload in a batch."""
 
-    def __init__(self) -> None:
-        self.payloads: list[PayloadTally] = []
-        self.finished: list[PayloadTally] = []
-        """Payloads whose last line is in this batch: their spool files may go when it is committed."""
-        self.size = 0
-        # Raw is a record as it came; bytes are one that was read thoroughly and is in canonical form.
-        self._lines: list[bytes | msgspec.Raw] = []
-        self._payload_of = array("I")
-        self._index_of = array("I")
-        self._org_uuids: list[str | None] = []
-        self._report_ids: list[str | None] = []
-        self._report_times: list[str | None] = []
+    def __init__(self, payload: PayloadTally) -> None:
+        self.payload = payload
+        self.lines: list[bytes | msgspec.Raw] = []
+        """JSON text: Raw is a record as it came, bytes are one in canonical form."""
+        self.extra: dict[int, str] = {}
+        """What fits no column, by row, of the records in canonical form."""
+        self.indexes = array("I")
+        self.org_uuids: list[str | None] = []
+        self.report_ids: list[str | None] = []
+        self.report_times: list[str | None] = []
 
-    def __len__(self) -> int:
-        return len(self._lines)
+    def take(self, index: int, raw: msgspec.Raw, plausible: Plausible) -> None:
+        """Take record `index` of the payload, or put it aside."""
+        try:
+            usual = _USUAL.decode(raw)
+        except msgspec.MsgspecError:
+            try:
+                thorough = read_thoroughly(raw, plausible)
+            except RecordRefused as refusal:
+                self.payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
+                return
+            identity = thorough.identity
+            self._keep(len(self.lines), thorough)
+            keys = (identity.org_uuid, identity.report_id, write_timestamp(identity.report_time))
+        else:
+            self.lines.append(raw)
+            keys = (usual.org_uuid, usual.report_id, usual.report_time)
+        self.indexes.append(index)
+        self.org_uuids.append(keys[0])
+        self.report_ids.append(keys[1])
+        self.report_times.append(keys[2])
 
-    def begin(self, payload: PayloadTally) -> None:
-        """The lines that follow are this payload's."""
-        self.payloads.append(payload)
-
-    def add(self, index: int, line: bytes | msgspec.Raw, keys: tuple[str | None, str | None, str | None]) -> None:
-        """Take record `index` of the payload begun last; `keys` are its Org UUID, Report ID and Report time as text."""
-        self._lines.append(line)
-        self._payload_of.append(len(self.payloads) - 1)
-        self._index_of.append(index)
-        self._org_uuids.append(keys[0])
-        self._report_ids.append(keys[1])
-        self._report_times.append(keys[2])
-
-    def keys(self) -> pa.Table:
-        """Line numbers and keys, for DuckDB."""
-        return pa.table(
-            {
-                "line": pa.array(range(len(self._lines)), pa.int32()),
-                "org_uuid": pa.array(self._org_uuids, pa.string()),
-                "report_id": pa.array(self._report_ids, pa.string()),
-                "report_time": pa.array(self._report_times, pa.string()),
-            }
-        )
-
-    def payload_of(self, line: int) -> PayloadTally:
-        """The payload that a line came from."""
-        return self.payloads[self._payload_of[line]]
-
-    def read_thoroughly(self, line: int, plausible: Plausible) -> Identity | None:
+    def read_again(self, row: int, plausible: Plausible) -> Identity | None:
         """Replace a line by its canonical form and return its identity.
 
         None when there is no more to be found out: the record had to be put aside, or is in canonical form already.
         """
-        raw = self._lines[line]
+        raw = self.lines[row]
         if not isinstance(raw, msgspec.Raw):
             return None
         try:
-            self._lines[line], identity = stage_thoroughly(raw, plausible)
+            thorough = read_thoroughly(raw, plausible)
         except RecordRefused as refusal:
-            self.payload_of(line).refused.append(Refused(self._index_of[line], bytes(raw), refusal.field, refusal.rule))
+            self.payload.refused.append(Refused(self.indexes[row], bytes(raw), refusal.field, refusal.rule))
             return None
-        return identity
+        self._keep(row, thorough)
+        return thorough.identity
 
-    def write(self, lines: Iterable[int], target: Path) -> int:
-        """Write the staged form of some lines to a file: the record with the number of its payload.
-
-        Returns the length of the longest line in bytes.
-        """
-        heads = [b'{"%s":%d,' % (STAGED_PAYLOAD.encode(), number) for number in range(len(self.payloads))]
-        pieces: list[bytes | memoryview] = []
-        longest = 0
-        for line in lines:
-            text = memoryview(self._lines[line])
-            longest = max(longest, len(text))
-            pieces += (heads[self._payload_of[line]], text[1:], b"\n")
-        with target.open("wb") as file:
-            file.write(b"".join(pieces))
-        return longest + max(map(len, heads))
+    def _keep(self, row: int, thorough: "Thorough") -> None:
+        self.lines[row : row + 1] = [thorough.line]
+        if thorough.extra is not None:
+            self.extra[row] = thorough.extra
 
 
-def stage_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> tuple[bytes, Identity]:
-    """The canonical staged form of a record, and its identity. Raises RecordRefused."""
+class Batch:
+    """Blocks to load together. A line is named by the number of its block and its row there."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.finished: list[PayloadTally] = []
+        """Payloads whose last line is in this batch: their spool files may go when it is committed."""
+        self.size = 0
+
+    def arrived(self) -> pa.Table:
+        """The lines for DuckDB: block, row, the three keys and the JSON as text, and extra."""
+        blocks = self.blocks
+        lines = [line for block in blocks for line in block.lines]
+        offsets = array("q", accumulate((len(memoryview(line)) for line in lines), initial=0))
+        columns = {
+            "block": pa.array(
+                array("i", chain.from_iterable(repeat(n, len(b.lines)) for n, b in enumerate(blocks))), pa.int32()
+            ),
+            "row": pa.array(array("i", chain.from_iterable(range(len(b.lines)) for b in blocks)), pa.int32()),
+            "org_uuid": _texts(b.org_uuids for b in blocks),
+            "report_id": _texts(b.report_ids for b in blocks),
+            "report_time": _texts(b.report_times for b in blocks),
+            "extra": _texts(
+                [b.extra.get(row) for row in range(len(b.lines))] if b.extra else repeat(None, len(b.lines))
+                for b in blocks
+            ),
+            "json": pa.LargeStringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(b"".join(lines))),
+        }
+        # Several chunks, so that the engine's threads share the work.
+        return pa.Table.from_batches(pa.table(columns).to_batches(max_chunksize=_ROWS_A_CHUNK))
+
+
+def _texts(columns: Iterable[Iterable[str | None]]) -> pa.Array:
+    return pa.array(list(chain.from_iterable(columns)), pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Thorough:
+    """A record that was read field by field."""
+
+    identity: Identity
+    line: bytes
+    """The documented fields in canonical form, as JSON."""
+    extra: str | None
+
+
+def read_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> Thorough:
+    """The canonical form of a record, and its identity. Raises RecordRefused."""
     try:
-        wire = decode_object(raw)
+        record = read_record(decode_object(raw))
     except msgspec.MsgspecError as error:
         raise RecordRefused("record", f"is no JSON object: {error}") from error
-    record = read_record(wire)
     identity = identify(record.values, plausible)
-    canonical = write_record(CallRecord(record.values, {}))
-    if record.extra:
-        canonical[STAGED_EXTRA] = encode_extra(record.extra)
-    return encode_object(canonical), identity
+    line = encode_object(write_record(CallRecord(record.values, {})))
+    return Thorough(identity, line, encode_extra(record.extra))
 
 
 def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpacked_limit: int) -> Iterator[Batch]:
@@ -157,50 +180,32 @@ def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpac
             payload = PayloadTally(Spool.open(path))
         except FileNotFoundError:
             continue  # another process loaded it between the listing and now
-        batch.begin(payload)
+        block = _begin(batch, payload)
         for index, raw in enumerate(_records_of(payload, unpacked_limit)):
-            _take(batch, index, raw, payload, plausible)
+            block.take(index, raw, plausible)
             payload.records += 1
             batch.size += len(memoryview(raw))
             if batch.size >= batch_bytes:
                 yield batch
                 batch = Batch()
-                batch.begin(payload)
+                block = _begin(batch, payload)
         batch.finished.append(payload)
         batch.size += 200  # thousands of tiny payloads are a batch too
-    if batch.payloads:
+    if batch.blocks:
         yield batch
+
+
+def _begin(batch: Batch, payload: PayloadTally) -> Block:
+    block = Block(payload)
+    batch.blocks.append(block)
+    return block
 
 
 def _records_of(payload: PayloadTally, unpacked_limit: int) -> list[msgspec.Raw]:
     envelope = payload.spooled.envelope
     try:
         body = unpack(payload.spooled.body(), envelope.content_encoding, unpacked_limit)
-        raws = split(body, lines=envelope.lines)
-        if not envelope.lines and b"\n" in body:
-            # DuckDB wants a record a line; printed JSON has line feeds between its tokens.
-            raws = [msgspec.Raw(msgspec.json.format(raw, indent=-1)) for raw in raws]
-        return raws
+        return split(body, lines=envelope.lines)
     except (BodyUnreadable, BodyTooLarge) as error:
         payload.unreadable = str(error)
         return []
-
-
-def _take(batch: Batch, index: int, raw: msgspec.Raw, payload: PayloadTally, plausible: Plausible) -> None:
-    try:
-        usual = _USUAL.decode(raw)
-        keys = (usual.org_uuid, usual.report_id, usual.report_time)
-        line: bytes | msgspec.Raw = raw
-    except msgspec.MsgspecError:
-        try:
-            line, identity = stage_thoroughly(raw, plausible)
-        except RecordRefused as refusal:
-            payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
-            return
-        wire = msgspec.json.decode(line, type=_StagedKeys)
-        keys = (identity.org_uuid, identity.report_id, wire.report_time)
-    batch.add(index, line, keys)
-
-
-class _StagedKeys(msgspec.Struct):
-    report_time: str = msgspec.field(name="Report time")

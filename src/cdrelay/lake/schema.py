@@ -3,6 +3,8 @@
 The keys come first: Delta Lake keeps statistics of the first columns, and files are chosen by them.
 """
 
+import json
+
 import deltalake
 
 from cdrelay.records.fields import BY_COLUMN, FIELDS, Field, Kind
@@ -18,10 +20,6 @@ OWN_COLUMNS = {
 """Where a row came from: the number of its load, source, channel (intake, webhook, repair), payload, time of receipt."""
 EXTRA = "extra"
 """JSON of unknown keys and of values that do not fit their column."""
-
-STAGED_EXTRA = "cdrelay extra"
-STAGED_PAYLOAD = "cdrelay payload"
-"""Keys of our own in staged lines. No wire record can carry them: there they are unknown keys, and those move to extra."""
 
 _SQL_TYPE = {
     Kind.TEXT: "VARCHAR",
@@ -73,10 +71,9 @@ def _quoted(field: Field) -> str:
     return '"' + field.name + '"'
 
 
-def staged_columns() -> str:
-    """The columns argument of read_json for staged lines: every field as text, and our own two keys."""
-    keys = [field.name for field in FIELDS] + [STAGED_EXTRA]
-    return "{" + ", ".join(f"{literal(key)}: 'VARCHAR'" for key in keys) + f", {literal(STAGED_PAYLOAD)}: 'INTEGER'}}"
+def json_structure() -> str:
+    """The structure argument of from_json: every documented field as text."""
+    return literal(json.dumps({field.name: "VARCHAR" for field in FIELDS}))
 
 
 def _gap(field: Field) -> str:
@@ -85,20 +82,20 @@ def _gap(field: Field) -> str:
 
 
 def typed_columns() -> str:
-    """The select list that makes typed columns of staged text; only right where `misfit()` is false."""
+    """The select list that makes typed columns of a record's texts; only right where `misfit()` is false."""
     pieces = []
     for field in FIELDS:
         name = _quoted(field)
         value = {
             Kind.TEXT: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
-            Kind.UUID: f"CASE WHEN {_gap(field)} THEN NULL ELSE lower({name}) END",
+            Kind.UUID: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
         }.get(field.kind, f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})")
         pieces.append(f"{value} AS {field.column}")
     return ", ".join(pieces)
 
 
 def misfit() -> str:
-    """The condition that some staged text is not in the form whose cast is sure; such records are read by `records`.
+    """The condition that some text is not in the form whose cast is sure; such records are read by `records`.
 
     Sure means exact: the cast gives back the same text, or, for times, it has one of the forms of the wire.
     """
@@ -107,7 +104,7 @@ def misfit() -> str:
         name = _quoted(field)
         typed = f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})"
         sure = {
-            Kind.UUID: f"CAST(TRY_CAST({name} AS UUID) AS VARCHAR) = lower({name})",
+            Kind.UUID: f"{name} = lower({name})",
             Kind.TIMESTAMP: (
                 f"({name} LIKE '____-__-__T__:__:__.___Z' OR {name} LIKE '____-__-__ __:__:__.___'"
                 f" OR {name} LIKE '____-__-__T__:__:__.______Z')"
@@ -145,11 +142,9 @@ FRAGMENTS = {
     "columns": ", ".join(f'"{name}"' for name in COLUMN_TYPES),
     "nothing": ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in COLUMN_TYPES.items()),
     "own_columns": ", ".join(f'"{name}"' for name in OWN_COLUMNS),
-    "staged_columns": staged_columns(),
+    "json_structure": json_structure(),
     "typed_columns": typed_columns(),
     "misfit": misfit(),
     "wire_json": wire_json(),
-    "staged_extra": f'"{STAGED_EXTRA}"',
-    "staged_payload": f'"{STAGED_PAYLOAD}"',
 }
 """What `{{name}}` in the .sql files stands for."""

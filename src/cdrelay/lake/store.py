@@ -1,6 +1,6 @@
 """The questions that the halves ask of the lake. Each sees one state of it; none blocks a load or waits for one."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Lake:
 
     def read_organization(self, org_uuid: str, period: Period) -> Iterator[bytes]:
         """One organization's records of a period, each as the JSON text of the wire, by Report time."""
-        return _as_wire(
+        return as_wire(
             self._rows(
                 self._meeting(period), "read_organization", org_uuid=org_uuid, start=period.start, end=period.end
             )
@@ -69,7 +69,7 @@ class Lake:
             and file.first_report_time < now.cutoff
             and (file.last_load > before.load_seq or file.last_report_time >= before.cutoff)
         ]
-        return _as_wire(
+        return as_wire(
             self._rows(
                 files,
                 "read_window",
@@ -96,7 +96,8 @@ class Lake:
             cursor.close()
 
 
-def _as_wire(rows: Iterator[tuple[str, str | None]]) -> Iterator[bytes]:
+def as_wire(rows: Iterable[tuple[Any, ...]]) -> Iterator[bytes]:
+    """The JSON text of the wire from rows of (documented fields as JSON, extra)."""
     for text, extra in rows:
         if extra is None:
             yield text.encode()

@@ -8,7 +8,7 @@ import msgspec
 
 from cdrelay.errors import CdrelayError
 from cdrelay.records.fields import BY_COLUMN
-from cdrelay.records.values import Misfit, Value, read_value
+from cdrelay.records.values import Misfit, Value, is_uuid, read_value
 from cdrelay.records.wire import decode_object, read_record
 
 ORG_UUID, REPORT_ID, REPORT_TIME = (BY_COLUMN[name] for name in ("org_uuid", "report_id", "report_time"))
@@ -43,9 +43,9 @@ class Identity:
 def identify(values: Mapping[str, Value], plausible: Plausible) -> Identity:
     """The identity among typed values by column name. Raises RecordRefused."""
     org_uuid, report_id, report_time = (values.get(field.column) for field in (ORG_UUID, REPORT_ID, REPORT_TIME))
-    if not isinstance(report_id, str):
+    if not isinstance(report_id, str) or not is_uuid(report_id):
         raise RecordRefused(REPORT_ID.name, "is missing, or is no UUID")
-    if not isinstance(org_uuid, str):
+    if not isinstance(org_uuid, str) or not is_uuid(org_uuid):
         raise RecordRefused(ORG_UUID.name, "is missing, or is no UUID")
     if not isinstance(report_time, datetime):
         raise RecordRefused(REPORT_TIME.name, "is missing, or is no time of the form YYYY-MM-DDTHH:MM:SS.mmmZ")

@@ -6,6 +6,7 @@ value; what is written is one canonical form.
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -47,9 +48,15 @@ def read_value(field: Field, raw: Any) -> Value:
     return value
 
 
-def _read_uuid(text: str) -> str | None:
+def _read_uuid(text: str) -> str:
+    """Lower case where it is a UUID; any other text is kept as it is, for its column holds text too."""
     lower = text.lower()
-    return lower if _UUID.fullmatch(lower) else None
+    return lower if _UUID.fullmatch(lower) else text
+
+
+def is_uuid(value: Value | None) -> bool:
+    """Whether a value is a UUID in canonical form."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
 def _read_time(text: str) -> datetime | None:
@@ -81,7 +88,7 @@ def _read_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_READERS = {
+_READERS: dict[Kind, Callable[[str], Value | None]] = {
     Kind.TEXT: lambda text: text,
     Kind.UUID: _read_uuid,
     Kind.TIMESTAMP: _read_time,

@@ -1,10 +1,15 @@
--- The statements of one load. `arrived` is one row for each staged line: its number, the three keys as text.
+-- The statements of one load. `arrived` has a row for each line: its block and row, and the three keys as text.
+
+-- name: keep_join_sides
+-- Every join here names the large side first. Left to itself the engine, which cannot know the size of what Python hands
+-- it, would build its hash table from the lines and their JSON: a third slower.
+SET disabled_optimizers = 'join_order,build_side_probe_side';
 
 -- name: keys
 -- The keys of what arrived, normalised; `sure` is false where the thorough reading must decide.
 CREATE OR REPLACE TEMP TABLE keys AS
 SELECT
-    line,
+    block, row,
     lower(org_uuid) AS org_uuid,
     lower(report_id) AS report_id,
     TRY_CAST(report_time AS TIMESTAMP WITH TIME ZONE) AS report_time,
@@ -19,68 +24,89 @@ FROM arrived;
 
 -- name: replace_key
 -- What the thorough reading found out about a line.
-UPDATE keys SET org_uuid = $org_uuid, report_id = $report_id, report_time = $report_time, sure = true WHERE line = $line;
+UPDATE keys
+SET org_uuid = $org_uuid, report_id = $report_id, report_time = $report_time, sure = true
+WHERE block = $block AND row = $row;
 
 -- name: unsure_lines
-SELECT line FROM keys WHERE NOT sure ORDER BY line;
+-- The lines that must be read thoroughly.
+SELECT block, row FROM keys WHERE NOT sure ORDER BY block, row;
 
 -- name: newest_in_batch
--- Of several versions in one batch the newest; of equal ones the first that came.
+-- Of several versions in one batch the newest; of equal ones the first that came. The order is packed into one number:
+-- microseconds first, then the place in the batch, backwards.
 CREATE OR REPLACE TEMP TABLE newest AS
-SELECT org_uuid, report_id, min(line) AS line, report_time
+SELECT org_uuid, report_id, max(report_time) AS report_time, unnest(arg_max(
+    {block: block, row: row},
+    CAST(epoch_us(report_time) AS HUGEINT) * 1152921504606846976 - (CAST(block AS HUGEINT) * 4294967296 + row)
+))
 FROM keys
 WHERE sure
-GROUP BY org_uuid, report_id, report_time
-QUALIFY row_number() OVER (PARTITION BY org_uuid, report_id ORDER BY report_time DESC) = 1;
+GROUP BY org_uuid, report_id;
+
+-- name: range_of_newest
+-- Where in time the batch lies.
+SELECT min(report_time), max(report_time) FROM newest;
 
 -- name: stored_versions
 -- What the table holds already of the batch's records. Duplicates come from replays, repairs and crashes before the
 -- spool was emptied.
 CREATE OR REPLACE TEMP TABLE stored AS
-SELECT n.line, n.org_uuid, n.report_id, r.report_time, r.filename AS file
+SELECT n.block, n.row, r.report_time, r.filename AS file
 FROM read_parquet({{files}}, filename = true) AS r
 JOIN newest AS n ON r.report_id = n.report_id AND r.org_uuid = n.org_uuid
 WHERE r.report_time BETWEEN {{earliest}} AND {{latest}};
 
 -- name: no_stored_versions
+-- The same where no file can hold any.
 CREATE OR REPLACE TEMP TABLE stored AS
-SELECT line, org_uuid, report_id, report_time, '' AS file FROM newest LIMIT 0;
+SELECT block, row, report_time, '' AS file FROM newest LIMIT 0;
 
--- name: lines_to_write
+-- name: due
 -- The lines that are new or newer than what is stored, with the day their file is for.
-SELECT n.line, CAST(n.report_time AS DATE) AS day, s.line IS NOT NULL AS corrects
+CREATE OR REPLACE TEMP TABLE due AS
+SELECT n.block, n.row, CAST(n.report_time AS DATE) AS day, s.row IS NOT NULL AS corrects
 FROM newest AS n
-LEFT JOIN (SELECT DISTINCT line FROM stored) AS s ON s.line = n.line
-WHERE NOT EXISTS (SELECT 1 FROM stored AS t WHERE t.line = n.line AND t.report_time >= n.report_time)
-ORDER BY n.line;
+LEFT JOIN (SELECT block, row, max(report_time) AS report_time FROM stored GROUP BY block, row) AS s
+    ON s.block = n.block AND s.row = n.row
+WHERE s.row IS NULL OR s.report_time < n.report_time;
 
--- name: range_of_newest
-SELECT min(report_time), max(report_time) FROM newest;
+-- name: due_by_block
+-- How many lines of each block go into the file of each day.
+SELECT day, block, count(*), count(*) FILTER (corrects) FROM due GROUP BY day, block ORDER BY day, block;
 
 -- name: files_to_rewrite
 -- Files that hold a version older than what the batch brings.
-SELECT DISTINCT s.file
-FROM stored AS s
-JOIN newest AS n ON n.line = s.line
-WHERE s.report_time < n.report_time
-ORDER BY s.file;
+SELECT DISTINCT s.file FROM stored AS s JOIN due AS d ON d.block = s.block AND d.row = s.row ORDER BY s.file;
 
--- name: write_lines
--- The one pass from JSON to Parquet. A value whose cast is not sure stops it; the lines are then read thoroughly.
+-- name: unsure_values
+-- The lines due on a day that hold a value whose cast is not sure.
+SELECT block, row
+FROM (
+    SELECT a.block, a.row, unnest(from_json(a.json, {{json_structure}}))
+    FROM arrived AS a
+    WHERE (a.block, a.row) IN (SELECT (block, row) FROM due WHERE day = $day)
+)
+WHERE {{misfit}};
+
+-- name: write_due
+-- The one pass from JSON to Parquet. A value whose cast is not sure stops it; its line is then read thoroughly.
 COPY (
     SELECT {{columns}}
     FROM (
         SELECT
             {{typed_columns}},
             CAST({{load_seq}} AS BIGINT) AS load_seq,
-            p.source, p.channel, p.payload, p.received,
-            CASE WHEN {{unsure}} THEN error('cdrelay: misfit') ELSE {{staged_extra}} END AS extra
-        FROM read_json(
-            {{lines}}, format = 'newline_delimited', columns = {{staged_columns}}, maximum_object_size = {{object_size}}
-        ) AS staged
-        JOIN payloads AS p ON p.number = {{staged_payload}}
+            source, channel, payload, received,
+            CASE WHEN {{unsure}} THEN error('cdrelay: misfit') ELSE extra END AS extra
+        FROM (
+            SELECT unnest(from_json(a.json, {{json_structure}})), a.extra, o.source, o.channel, o.payload, o.received
+            FROM arrived AS a
+            JOIN due AS d ON d.block = a.block AND d.row = a.row AND d.day = {{day}}
+            JOIN origins AS o ON o.block = a.block
+        )
     )
-) TO {{target}} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS);
+) TO {{target}} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 8192, RETURN_STATS);
 
 -- name: rewrite_file
 -- A file without the versions that the batch replaces.

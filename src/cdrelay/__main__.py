@@ -1,0 +1,5 @@
+"""`python -m cdrelay`."""
+
+from cdrelay.cli.main import run
+
+run()

@@ -1,0 +1,69 @@
+"""What the commands share: settings from the command line, and the halves opened when a command needs one."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from cdrelay.settings import Settings, read_settings
+from cdrelay.wiring import CollectorParts, Foundation, PublisherParts, open_collector, open_foundation, open_publisher
+
+talk = Console(stderr=True)
+"""For people: progress, advice, warnings. Data goes to stdout."""
+
+
+@dataclass(slots=True)
+class Context:
+    """The settings of this run; what is opened is closed when the command ends."""
+
+    settings: Settings
+    _foundation: Foundation | None = field(default=None, repr=False)
+    _publisher: PublisherParts | None = field(default=None, repr=False)
+    _collector: CollectorParts | None = field(default=None, repr=False)
+
+    def foundation(self) -> Foundation:
+        """The home folder, opened once."""
+        if self._foundation is None:
+            self._foundation = open_foundation(self.settings)
+        return self._foundation
+
+    def publisher(self) -> PublisherParts:
+        """The publisher half, opened once."""
+        self._publisher = self._publisher or open_publisher(self.foundation())
+        return self._publisher
+
+    def collector(self) -> CollectorParts:
+        """The collector half, opened once."""
+        self._collector = self._collector or open_collector(self.foundation())
+        return self._collector
+
+    def close(self) -> None:
+        """Close what was opened; again is harmless."""
+        if self._foundation is not None:
+            self._foundation.close()
+            self._foundation = self._publisher = self._collector = None
+
+
+def install_context(typer_context: typer.Context, **overrides: Any) -> Context:
+    """Read the settings and attach them to a Typer context; closed when it ends."""
+    context = Context(read_settings(**overrides))
+    typer_context.obj = context
+    typer_context.call_on_close(context.close)
+    return context
+
+
+def context_of(typer_context: typer.Context) -> Context:
+    """The context that the entry attached."""
+    context = typer_context.find_object(Context)
+    if context is None:  # only when a command is called around the entry
+        context = install_context(typer_context)
+    return context
+
+
+def print_json(data: Any) -> None:
+    """For programs: one JSON document on stdout."""
+    json.dump(data, sys.stdout, indent=2, default=str, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,44 @@
+"""Periods as people type them: `--from 2026-11-24 --to 2026-11-25T12:00`, in UTC."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cdrelay.contract.windows import EPOCH, Period
+
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", help="Start of the period, by Report time, included; a date or a time, UTC.", metavar="TIME"
+    ),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="End of the period, excluded; a date or a time, UTC.", metavar="TIME")
+]
+
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def read_moment(name: str, text: str) -> datetime:
+    """The moment a person typed. Raises typer.BadParameter that names the option."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no time; write 2026-11-24 or 2026-11-24T10:00Z", param_hint=name
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def read_period(start: str | None, end: str | None) -> Period | None:
+    """The period between two options, open where one is missing; None when both are."""
+    if start is None and end is None:
+        return None
+    try:
+        return Period(
+            read_moment("--from", start) if start else EPOCH,
+            read_moment("--to", end) if end else _LATEST,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error

@@ -1,0 +1,301 @@
+"""`cdrelay publisher …`: partners, organizations, webhooks, credentials, deliveries, ticks."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cdrelay.cli.context import context_of, print_json, talk
+from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
+from cdrelay.wiring import PublisherParts
+
+app = typer.Typer(
+    no_args_is_help=True, help="Partners, their organizations, webhooks and tokens; deliveries and ticks."
+)
+partner_app = typer.Typer(no_args_is_help=True, help="The resellers that receive the feed.")
+organization_app = typer.Typer(no_args_is_help=True, help="The customer organizations whose calls are recorded.")
+webhook_app = typer.Typer(no_args_is_help=True, help="Where a partner's windows are delivered.")
+token_app = typer.Typer(no_args_is_help=True, help="Partner access tokens, for the two partner endpoints.")
+intake_key_app = typer.Typer(no_args_is_help=True, help="Keys with which calling platforms hand in records.")
+for name, group in {
+    "partner": partner_app,
+    "organization": organization_app,
+    "webhook": webhook_app,
+    "token": token_app,
+    "intake-key": intake_key_app,
+}.items():
+    app.add_typer(group, name=name)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
+PartnerArgument = Annotated[str, typer.Argument(help="The partner's name or id.", metavar="PARTNER")]
+OrganizationArgument = Annotated[str, typer.Argument(help="The organization's UUID or encoded id.", metavar="ORG")]
+LabelOption = Annotated[str, typer.Option("--label", help="What it is for, so that it can be told from others.")]
+
+
+def _parts(typer_context: typer.Context) -> PublisherParts:
+    return context_of(typer_context).publisher()
+
+
+def _directory(typer_context: typer.Context) -> Directory:
+    return _parts(typer_context).directory
+
+
+def _show(rows: Sequence[dict[str, Any]], as_json: bool, nothing: str) -> None:
+    """The same facts as a table or as JSON."""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        talk.print(nothing)
+    else:
+        table = Table(*(column.replace("_", " ") for column in rows[0]))
+        for row in rows:
+            table.add_row(*("" if value is None else _cell(value) for value in row.values()))
+        Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "strftime") else str(value)
+
+
+# --- partners and organizations ---
+
+
+@partner_app.command("add")
+def add_partner(typer_context: typer.Context, name: str, as_json: JsonOption = False) -> None:
+    """Add a partner and print its id."""
+    partner = _directory(typer_context).add_partner(name)
+    print_json(asdict(partner)) if as_json else typer.echo(partner.id)
+
+
+@partner_app.command("list")
+def list_partners(typer_context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the partners and how many organizations each has."""
+    directory = _directory(typer_context)
+    rows = [asdict(one) | {"organizations": len(directory.organizations_of(one.id))} for one in directory.partners()]
+    _show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
+
+
+@organization_app.command("add")
+def add_organization(
+    typer_context: typer.Context,
+    organization: OrganizationArgument,
+    name: Annotated[str, typer.Option("--name", help="What people call it.")] = "",
+    partner: Annotated[str | None, typer.Option("--partner", help="Assign it to this partner too.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a customer organization, or rename it, and print its UUID."""
+    directory = _directory(typer_context)
+    partner_id = None if partner is None else directory.partner(partner).id
+    added = directory.add_organization(organization, name, partner_id)
+    print_json(asdict(added)) if as_json else typer.echo(added.org_uuid)
+
+
+@organization_app.command("assign")
+def assign_organization(
+    typer_context: typer.Context, organization: OrganizationArgument, partner: PartnerArgument
+) -> None:
+    """Say that a partner has a calling relationship with an organization."""
+    directory = _directory(typer_context)
+    directory.assign(organization, directory.partner(partner).id)
+    talk.print("assigned; its calls are in the partner's windows from the next tick on")
+
+
+@organization_app.command("list")
+def list_organizations(
+    typer_context: typer.Context,
+    partner: Annotated[str | None, typer.Option("--partner", help="Only those of this partner.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the organizations and their partners."""
+    directory = _directory(typer_context)
+    names = {one.id: one.name for one in directory.partners()}
+    partner_id = None if partner is None else directory.partner(partner).id
+    rows = [
+        {"org_uuid": one.org_uuid, "name": one.name, "partners": [names[each] for each in one.partner_ids]}
+        for one in directory.organizations()
+        if partner_id is None or partner_id in one.partner_ids
+    ]
+    _show(rows, as_json, "there are no organizations yet; `cdrelay publisher organization add ORG` makes one")
+
+
+# --- webhooks ---
+
+
+def _read_secret(secret: str | None, secret_file: Path | None, unsigned: bool) -> str | None:
+    if [secret is not None, secret_file is not None, unsigned].count(True) > 1:
+        raise typer.BadParameter("give one of --secret, --secret-file and --unsigned")
+    if unsigned:
+        return None
+    if secret is not None:
+        talk.print("[yellow]warning:[/] other users can see --secret in the process list; prefer --secret-file")
+        return secret
+    if secret_file is not None:
+        try:
+            return (sys.stdin.read() if str(secret_file) == "-" else secret_file.read_text("utf-8")).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"the file cannot be read: {error}", param_hint="--secret-file") from error
+    return typer.prompt("Secret (empty: unsigned deliveries)", default="", hide_input=True, show_default=False) or None
+
+
+@webhook_app.command("set")
+def set_webhook(
+    typer_context: typer.Context,
+    partner: PartnerArgument,
+    url: Annotated[str, typer.Argument(help="The callback URL.", metavar="URL")],
+    *,
+    secret_file: Annotated[
+        Path | None, typer.Option("--secret-file", help="File with the secret to sign with; - reads it from stdin.")
+    ] = None,
+    secret: Annotated[str | None, typer.Option("--secret", help="The secret; others can see it here.")] = None,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Deliver without a signature.")] = False,
+    resource_type: Annotated[ResourceType, typer.Option("--resource-type", help="Which feed.")] = "analytics",
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the webhook there is.")] = False,
+) -> None:
+    """Deliver a partner's windows to a URL, from the next tick on. Prompts for the secret when none is given."""
+    directory = _directory(typer_context)
+    partner_id = directory.partner(partner).id
+    given = _read_secret(secret, secret_file, unsigned)
+    webhook = directory.set_webhook(partner_id, url, secret=given, resource_type=resource_type, replace=replace)
+    talk.print(f"set; deliveries are {'signed' if webhook.signed else 'not signed'}")
+
+
+@webhook_app.command("show")
+def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json: JsonOption = False) -> None:
+    """Show a partner's webhook; its secret is never shown."""
+    directory = _directory(typer_context)
+    webhook = directory.webhook(directory.partner(partner).id)
+    print_json(asdict(webhook)) if as_json else _show([asdict(webhook)], as_json=False, nothing="")
+
+
+@webhook_app.command("remove")
+def remove_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
+    """Remove a partner's webhook; what is pending is not sent."""
+    directory = _directory(typer_context)
+    directory.remove_webhook(directory.partner(partner).id)
+    talk.print("removed")
+
+
+@webhook_app.command("activate")
+def activate_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
+    """Switch a webhook on; what is pending is sent."""
+    _switch(typer_context, partner, active=True)
+
+
+@webhook_app.command("deactivate")
+def deactivate_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
+    """Switch a webhook off: nothing is sent, and the windows of this time are not made up for."""
+    _switch(typer_context, partner, active=False)
+
+
+def _switch(typer_context: typer.Context, partner: str, *, active: bool) -> None:
+    directory = _directory(typer_context)
+    webhook = directory.set_webhook_active(directory.partner(partner).id, active)
+    talk.print(f"the webhook is {'on' if webhook.active else 'off'}")
+
+
+# --- credentials ---
+
+
+@token_app.command("create")
+def create_token(
+    typer_context: typer.Context,
+    partner: PartnerArgument,
+    label: LabelOption = "",
+    days: Annotated[float, typer.Option("--days", help="How long it lasts.", min=0)] = TOKEN_LIFETIME.days,
+) -> None:
+    """Make an access token and print it. It is shown this once."""
+    directory = _directory(typer_context)
+    typer.echo(directory.credentials.create_token(directory.partner(partner).id, label, timedelta(days=days)))
+
+
+@token_app.command("list")
+def list_tokens(typer_context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the access tokens by id; the tokens themselves are not stored."""
+    directory = _directory(typer_context)
+    names = {one.id: one.name for one in directory.partners()}
+    rows = [asdict(one) | {"partner": names.get(one.partner_id or "")} for one in directory.credentials.tokens()]
+    _show(rows, as_json, "there are no tokens yet; `cdrelay publisher token create PARTNER` makes one")
+
+
+@token_app.command("revoke")
+def revoke_token(
+    typer_context: typer.Context, token: Annotated[str, typer.Argument(help="Its id, or the token itself.")]
+) -> None:
+    """Make an access token useless at once."""
+    talk.print(f"revoked {_directory(typer_context).credentials.revoke_token(token)}")
+
+
+@intake_key_app.command("create")
+def create_intake_key(typer_context: typer.Context, label: LabelOption = "") -> None:
+    """Make an intake key and print it. It is shown this once."""
+    typer.echo(_directory(typer_context).credentials.create_intake_key(label))
+
+
+@intake_key_app.command("list")
+def list_intake_keys(typer_context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the intake keys by id; the keys themselves are not stored."""
+    columns = ("id", "label", "created_at", "revoked_at")
+    keys = [asdict(one) for one in _directory(typer_context).credentials.intake_keys()]
+    rows = [{column: key[column] for column in columns} for key in keys]
+    _show(rows, as_json, "there are no intake keys yet; `cdrelay publisher intake-key create` makes one")
+
+
+@intake_key_app.command("revoke")
+def revoke_intake_key(
+    typer_context: typer.Context, key: Annotated[str, typer.Argument(help="Its id, or the key itself.")]
+) -> None:
+    """Make an intake key useless at once."""
+    talk.print(f"revoked {_directory(typer_context).credentials.revoke_intake_key(key)}")
+
+
+# --- deliveries ---
+
+
+@app.command("deliveries")
+def deliveries(
+    typer_context: typer.Context,
+    number: Annotated[int, typer.Option("--number", "-n", help="How many, the newest first.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the latest deliveries and how far each has come."""
+    parts = _parts(typer_context)
+    names = {one.id: one.name for one in parts.directory.partners()}
+    rows = []
+    for one in parts.outbox.latest(number):
+        attempts = parts.outbox.attempts_of(one.id)
+        rows.append(
+            {
+                "id": one.id,
+                "partner": names.get(one.partner_id, one.partner_id),
+                "window_start": one.window.start,
+                "window_end": one.window.end,
+                "part": f"{one.part}/{one.parts}",
+                "records": one.records,
+                "state": one.state,
+                "attempts": one.attempts,
+                "next_attempt_at": one.next_attempt_at,
+                "last_outcome": attempts[-1].outcome if attempts else None,
+            }
+        )
+    _show(rows, as_json, "there are no deliveries yet")
+
+
+@app.command("tick")
+def tick(typer_context: typer.Context, as_json: JsonOption = False) -> None:
+    """Cut the windows that are owed now and write their deliveries. A running server does so by itself, and sends."""
+    report = _parts(typer_context).ticker.tick_once()
+    if as_json:
+        print_json(asdict(report))
+    else:
+        talk.print(f"{report.cut} ticks cut, {report.deliveries} deliveries written, {report.failures} failures")
+    if report.failures:
+        raise typer.Exit(1)

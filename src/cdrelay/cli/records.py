@@ -1,0 +1,83 @@
+"""`cdrelay export` and `cdrelay query`: records out of a lake, beside a server that goes on writing."""
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cdrelay.cli.context import Context, context_of, print_json, talk
+from cdrelay.cli.period import FromOption, ToOption, read_period
+from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.lake.engine import EngineLimits
+from cdrelay.lake.export import Format, Reader
+from cdrelay.wiring import HalfName
+
+HalfOption = Annotated[HalfName, typer.Option("--half", help="Whose lake: the collector's or the publisher's.")]
+
+
+def _reader(context: Context, half: HalfName) -> Reader:
+    settings = context.settings
+    folder = settings.home / half
+    limits = EngineLimits(settings.engine_memory_megabytes, settings.engine_threads)
+    return Reader(folder / "lake", limits, folder / "scratch")
+
+
+def export(
+    typer_context: typer.Context,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write; - is stdout (not for Parquet).")
+    ] = Path("-"),
+    form: Annotated[
+        Format, typer.Option("--format", "-f", help="Typed columns, or the wire format as NDJSON.")
+    ] = "ndjson",
+    start: FromOption = None,
+    end: ToOption = None,
+    organization: Annotated[
+        str | None, typer.Option("--organization", "--org", help="Only this organization: its UUID or encoded id.")
+    ] = None,
+    half: HalfOption = "collector",
+) -> None:
+    """Write stored records to a file, by Report time."""
+    to_stdout = str(output) == "-"
+    if to_stdout and form == "parquet":
+        raise typer.BadParameter("Parquet needs a file", param_hint="--output")
+    try:
+        org_uuid = organization_uuid(organization) if organization else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--organization") from error
+    period = read_period(start, end)
+    with _reader(context_of(typer_context), half) as reader:
+        count = reader.export(Path("/dev/stdout") if to_stdout else output, form, period, org_uuid)
+    talk.print(f"{count:,} records" + ("" if to_stdout else f" in {output}"))
+
+
+def query(
+    typer_context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="A SELECT over the table `records`.", metavar="SQL")],
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array of objects.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    half: HalfOption = "collector",
+) -> None:
+    """Answer a question in SQL, such as "SELECT call_type, count(*) FROM records GROUP BY ALL"."""
+    with _reader(context_of(typer_context), half) as reader:
+        answer = reader.ask(sql)
+        if as_json:
+            print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+        elif as_csv or not sys.stdout.isatty():
+            writer = csv.writer(sys.stdout)
+            writer.writerow(answer.columns)
+            writer.writerows(answer.rows)
+        else:
+            _print_table(answer.columns, list(answer.rows))
+
+
+def _print_table(columns: Any, rows: list[tuple[Any, ...]]) -> None:
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    # Data, so to stdout, unlike all other talk.
+    from_stdout = talk.__class__()
+    from_stdout.print(table)

@@ -1,0 +1,104 @@
+"""The reference pages, made from the code: every command, every setting, every field. A test says when they are stale."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+
+from cdrelay.records.fields import FIELDS
+from cdrelay.settings import described
+
+
+def pages(app: typer.Typer) -> dict[str, str]:
+    """The reference pages by file name."""
+    return {"commands.md": commands_page(app), "settings.md": settings_page(), "fields.md": fields_page()}
+
+
+def write_pages(app: typer.Typer, folder: Path) -> None:
+    """Write them all; again changes nothing unless the code has."""
+    for name, text in pages(app).items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def settings_page() -> str:
+    """Every setting with its default and what it does."""
+    rows = [f"| `{one.name}` | `CDRELAY_{one.name.upper()}` | `{one.default}` | {one.help} |" for one in described()]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Defaults are overridden by `settings.toml` in the home folder, and that by the variables.",
+            "`cdrelay settings` shows the effective values. This page is made by `./dev docs`.",
+            "",
+            "| setting | variable | default | what it does |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def fields_page() -> str:
+    """Every field of a call record: its key on the wire, its column, its meaning."""
+    rows = []
+    for number, field in enumerate(FIELDS, 1):
+        kind = field.kind.value + (f", {field.unit}" if field.unit else "")
+        leg = "" if field.leg == "both" else f" Only on {field.leg} records."
+        rows.append(f"| {number} | {field.name} | `{field.column}` | {kind} | {field.description}{leg} |")
+    return "\n".join(
+        [
+            "# Fields of a call record",
+            "",
+            "In wire order. A value that does not fit its type and a key that is not listed are kept in the column",
+            "`extra` and come out again. This page is made by `./dev docs`.",
+            "",
+            "| # | key on the wire | column | type | meaning |",
+            "| --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+        ]
+    )
+
+
+def commands_page(app: typer.Typer) -> str:
+    """Every command with its arguments and options."""
+    root = get_command(app)
+    sections = [section for command, path in _commands(root, ("cdrelay",)) for section in _section(command, path)]
+    intro = ["# Commands", "", "Data goes to stdout, talk to stderr. This page is made by `./dev docs`.", ""]
+    return "\n".join([*intro, *sections])
+
+
+def _commands(
+    command: typer.core.TyperCommand | object, path: tuple[str, ...]
+) -> Iterator[tuple[object, tuple[str, ...]]]:
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None or len(path) == 1:
+        yield command, path
+    for name, subcommand in (subcommands or {}).items():
+        yield from _commands(subcommand, (*path, name))
+
+
+def _section(command: object, path: tuple[str, ...]) -> list[str]:
+    lines = [f"## {' '.join(path)}", "", _one_line(getattr(command, "help", "") or ""), ""]
+    for parameter in getattr(command, "params", []):
+        if parameter.name == "help":
+            continue
+        if parameter.param_type_name == "argument":
+            lines.append(f"* `{parameter.metavar or (parameter.name or '').upper()}` {_one_line(parameter.help or '')}")
+        else:
+            default = _default(parameter)
+            lines.append(
+                f"* `{'`, `'.join([*parameter.opts, *parameter.secondary_opts])}` {_one_line(parameter.help or '')}{default}"
+            )
+    return [*lines, ""]
+
+
+def _default(parameter: object) -> str:
+    value = getattr(parameter, "default", None)
+    shown = value is not None and not callable(value) and value is not False and value != "" and value != []
+    return f" Default `{value}`." if shown and not repr(value).startswith("Sentinel") else ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,151 @@
+"""What an answer of the provider's partner endpoints means and what to do about it. Pure (FACTS 2.3, 3.3; TRAPS 24)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated
+
+import msgspec
+
+from cdrelay.collector.addresses import redirected_base
+from cdrelay.collector.errors import ProviderError, ProviderRefused, ProviderRejected, ProviderUnavailable
+from cdrelay.contract.error_bodies import error_message
+from cdrelay.contract.organization_ids import organization_uuid
+
+_FIRST_WAIT_SECONDS = 1.0
+_FIRST_WAIT_WHEN_BUSY_SECONDS = 5.0
+"""The public SDK's wait for a 429 without Retry-After (FACTS 3.3)."""
+_BUSY = frozenset({423, 425, 429})
+_PASSING = _BUSY | {None, 200, 408, 500, 502, 503, 504}
+"""What another attempt may mend; a 200 is among them for the sake of bodies that make no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One exchange. `status` is None without answer; `problem` says why, or what makes no sense in a body of 200."""
+
+    status: int | None
+    headers: Mapping[str, str]
+    body: bytes = b""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to go on: attempts at one request, and the longest wait between two of them."""
+
+    attempts: int
+    longest_wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """It is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """204 or 404: there is nothing of what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Ask again after that many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Ask there at once, and in future."""
+
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Stop asking this."""
+
+    error: ProviderError
+
+
+Decision = Take | Nothing | Again | Elsewhere | GiveUp
+
+
+def decide(answer: Answer, attempt: int, base: str, now: datetime, patience: Patience) -> Decision:
+    """What to do about `answer`, which came to the attempt of that number (from 1) at `base`."""
+    match answer.status:
+        case 200 if answer.problem is None:
+            return Take()
+        case 204 | 404:
+            return Nothing()
+        case 451:
+            return _sent_away(answer, attempt, base, patience)
+        case status if status in _PASSING:
+            if attempt < patience.attempts:
+                return Again(_wait(answer, attempt, now, patience))
+            text = f"no usable answer in {attempt} attempts, the last was: {_said(answer)}"
+            return GiveUp(ProviderUnavailable(text, status))
+    return GiveUp(_refusal(answer))
+
+
+def _refusal(answer: Answer) -> ProviderError:
+    match answer.status:
+        case 401:
+            return ProviderRefused(f"the access token is not valid, or no longer: {_said(answer)}", 401)
+        case 403:
+            return ProviderRefused(f"the access token has no right to call records: {_said(answer)}", 403)
+        case status:
+            return ProviderRejected(_said(answer), status)
+
+
+def _sent_away(answer: Answer, attempt: int, base: str, patience: Patience) -> Decision:
+    found = redirected_base(error_message(answer.body), base)
+    if found is None or attempt >= patience.attempts:
+        text = f"the records lie in another region and no host of the provider is named: {_said(answer)}"
+        return GiveUp(ProviderRejected(text, 451))
+    return Elsewhere(found)
+
+
+def _wait(answer: Answer, attempt: int, now: datetime, patience: Patience) -> float:
+    first = _FIRST_WAIT_WHEN_BUSY_SECONDS if answer.status in _BUSY else _FIRST_WAIT_SECONDS
+    asked = _retry_after(answer.headers.get("Retry-After", ""), now)
+    seconds = first * 2.0 ** min(attempt - 1, 30) if asked is None else asked
+    return min(max(seconds, 0.0), patience.longest_wait_seconds)
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    """Seconds from either form of the header, of at most nine digits; None when it says nothing sensible."""
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+
+
+def _said(answer: Answer) -> str:
+    if answer.problem is not None:
+        return answer.problem
+    return f"HTTP {answer.status}, {error_message(answer.body) or 'without a word'}"
+
+
+class _Count(msgspec.Struct):
+    organization: str = msgspec.field(name="orgId")
+    count: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Counts(msgspec.Struct):
+    cdr_counts: list[_Count]
+
+
+def read_counts(body: bytes) -> list[tuple[str, int]]:
+    """Organizations and counts of one page, in its order, ids as bare UUIDs. Raises ValueError for nonsense."""
+    try:
+        page = msgspec.json.decode(body, type=_Counts, strict=False)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(f"the body is no page of counts: {error}") from error
+    return [(organization_uuid(line.organization), line.count) for line in page.cdr_counts]

@@ -1,0 +1,46 @@
+"""Bodies that were signed as they should be and make no sense: kept to be looked at, so that nothing vanishes unseen.
+
+They are files like those of the spool (a line that says what it is, then the body), in a folder of their own that no
+load reads.
+"""
+
+from pathlib import Path
+
+from cdrelay.lake.spool import Envelope, Spool
+
+
+class Aside:
+    """A bounded folder of refused bodies; the oldest go when there are too many, the newest always stays. Blocking."""
+
+    def __init__(
+        self, folder: Path, *, reserve_bytes: int = 0, most_files: int = 1_000, most_bytes: int = 1_073_741_824
+    ) -> None:
+        self._spool = Spool(folder, reserve_bytes)
+        self._most_files = most_files
+        self._most_bytes = most_bytes
+
+    def keep(self, envelope: Envelope, body: bytes) -> None:
+        """Put a body here; durable when this returns. Raises NoRoom."""
+        self._spool.put(envelope, body)
+        self._spool.remove(self._surplus())
+
+    def count(self) -> int:
+        """How many bodies lie here."""
+        return len(self._spool.waiting())
+
+    def newest(self, number: int) -> list[Path]:
+        """The files of the bodies that came last, newest first."""
+        return self._spool.waiting()[: -number - 1 : -1]
+
+    def _surplus(self) -> list[Path]:
+        kept, kept_bytes = 0, 0
+        newest_first = self._spool.waiting()[::-1]
+        for path in newest_first:
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:  # another request made room at the same moment
+                continue
+            if kept and (kept == self._most_files or kept_bytes + size > self._most_bytes):
+                break
+            kept, kept_bytes = kept + 1, kept_bytes + size
+        return newest_first[kept:]

@@ -1,0 +1,38 @@
+"""What became of the payloads that were loaded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from cdrelay.control.database import Database
+from cdrelay.control.tables import payloads
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPayload:
+    """One payload and what its load did; added, corrected, repeated and quarantined are numbers of records."""
+
+    id: str
+    source: str
+    channel: str
+    received_at: datetime
+    bytes: int
+    records: int
+    added: int
+    corrected: int
+    repeated: int
+    quarantined: int
+    loaded_at: datetime
+
+
+def latest_payloads(database: Database, most: int, source: str | None = None) -> list[LoadedPayload]:
+    """The collector's payloads that came last, newest first; blocks. Raises DatabaseUnavailable."""
+    columns = [payloads.c[name] for name in LoadedPayload.__slots__]
+    question = (
+        select(*columns).where(payloads.c.half == "collector").order_by(payloads.c.received_at.desc()).limit(most)
+    )
+    if source is not None:
+        question = question.where(payloads.c.source == source)
+    with database.read() as connection:
+        return [LoadedPayload(*row) for row in connection.execute(question)]

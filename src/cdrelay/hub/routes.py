@@ -1,0 +1,94 @@
+"""The routes of the hub: page, status, metrics, health. They show counts, times and ids, and need no sign-in."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.hub.metrics import metrics_text
+from cdrelay.hub.page import render
+from cdrelay.hub.status import StatusSource, as_json
+from cdrelay.lake.spool import NoRoom, Spool
+
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def status_router(source: StatusSource, spools: Sequence[Spool]) -> APIRouter:
+    """What programs ask: `/api/status`, `/metrics`, `/healthz`, `/readyz`."""
+    router = APIRouter(tags=["status"])
+
+    @router.get("/api/status", summary="The state of the loop")
+    async def status() -> dict[str, Any]:
+        return as_json(await asyncio.to_thread(source.read))
+
+    @router.get("/metrics", summary="The same for Prometheus")
+    async def metrics() -> Response:
+        return Response(metrics_text(await asyncio.to_thread(source.read)), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/healthz", summary="Whether the process is alive")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Whether it can take records in and answer")
+    async def readyz() -> JSONResponse:
+        problems = await asyncio.to_thread(_problems, source, spools)
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+    return router
+
+
+def _problems(source: StatusSource, spools: Sequence[Spool]) -> list[str]:
+    problems = []
+    try:
+        source.read()
+    except DatabaseUnavailable as error:
+        problems.append(str(error))
+    for spool in spools:
+        try:
+            spool.require_room(0)
+        except (NoRoom, OSError) as error:
+            problems.append(str(error))
+    return problems
+
+
+def page_router(source: StatusSource) -> APIRouter:
+    """What people look at: `/`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def page(request: Request) -> Response:
+        status = await asyncio.to_thread(source.read)
+        return Response(
+            render(status, str(request.base_url)), media_type="text/html; charset=utf-8", headers=PAGE_HEADERS
+        )
+
+    return router
+
+
+def install_hub(app: FastAPI, source: StatusSource, spools: Sequence[Spool], *, pages: bool) -> None:
+    """Add the status routes and, when this process shows pages, the page with its style sheet."""
+    app.include_router(status_router(source, spools))
+    if pages:
+        app.include_router(page_router(source))
+        app.mount("/static", StaticFiles(directory=str(files("cdrelay.hub") / "static")), name="static")
+
+    async def unavailable(_request: Request, error: Exception) -> Response:
+        return JSONResponse({"message": str(error)}, 503, {"Retry-After": "5"})
+
+    # The publisher's own handler, when it is there, also answers for its paths in their shape.
+    if DatabaseUnavailable not in app.exception_handlers:
+        app.add_exception_handler(DatabaseUnavailable, unavailable)

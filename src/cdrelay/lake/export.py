@@ -1,0 +1,104 @@
+"""Records out of the lake into a file or a stream, and free questions in SQL, without touching what is stored."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+
+from cdrelay.contract.windows import Period
+from cdrelay.errors import CdrelayError
+from cdrelay.lake.engine import EngineLimits, open_engine
+from cdrelay.lake.schema import literal
+from cdrelay.lake.statements import statement
+from cdrelay.lake.store import as_wire
+from cdrelay.lake.table import RecordTable
+
+Format = Literal["parquet", "csv", "ndjson"]
+_OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
+_QUESTIONS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+class QueryRefused(CdrelayError):
+    """A question in SQL that the engine did not take; the message is the engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question in SQL: column names and rows as they come."""
+
+    columns: Sequence[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+class Reader:
+    """A reader of a lake of its own, for the command line: works beside a server that writes, and never waits for it."""
+
+    def __init__(self, folder: Path, limits: EngineLimits, scratch: Path) -> None:
+        self._table = RecordTable(folder)
+        self._engine = open_engine(limits, scratch)
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def export(self, target: Path, form: Format, period: Period | None, organization: str | None) -> int:
+        """Write records to `target`, by Report time, and return how many.
+
+        Parquet and CSV have the typed columns, NDJSON the wire format. Raises CdrelayError when the file cannot be
+        written; what was begun of it is then removed.
+        """
+        files = self._table.snapshot().files
+        if period is not None:
+            files = tuple(file for file in files if file.meets(period.start, period.end))
+        select = statement(
+            "export_wire" if form == "ndjson" else "export_columns",
+            parquet=self._table.absolute(files),
+            start="NULL" if period is None else _time(period.start),
+            end="NULL" if period is None else _time(period.end),
+            organization="NULL" if organization is None else literal(organization),
+        )
+        try:
+            if form == "ndjson":
+                return self._write_lines(select, target)
+            copy = statement("export_to", select=select, target=literal(str(target)), options=_OPTIONS[form])
+            return int(self._engine.execute(copy).fetchall()[0][0])
+        except (duckdb.Error, OSError) as error:
+            if target.is_file():
+                target.unlink()
+            raise CdrelayError(f"{target} could not be written: {str(error).splitlines()[0]}") from error
+
+    def _write_lines(self, select: str, target: Path) -> int:
+        count = 0
+        with target.open("wb") as file:
+            for text in as_wire(_stream(self._engine.execute(select))):
+                file.write(text + b"\n")
+                count += 1
+        return count
+
+    def ask(self, sql: str) -> Answer:
+        """Answer one question over the view `records`. Raises QueryRefused for what is no question, or no SQL."""
+        files = self._table.absolute(self._table.snapshot().files)
+        self._engine.execute(statement("records_view", parquet=files))
+        # The view needs the files of the lake; the rest of the machine is out of reach for the question.
+        self._engine.execute(statement("confine", folder=literal(str(self._table.folder))))
+        try:
+            questions = self._engine.extract_statements(sql)
+            if len(questions) != 1 or questions[0].type not in _QUESTIONS:
+                raise QueryRefused("ask one question: SELECT …, over the table records")
+            cursor = self._engine.execute(questions[0])
+            return Answer([column[0] for column in cursor.description or ()], _stream(cursor))
+        except duckdb.Error as error:
+            raise QueryRefused(str(error)) from error
+
+
+def _stream(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(2048):
+        yield from rows
+
+
+def _time(moment: Any) -> str:
+    return literal(moment.isoformat()) + "::TIMESTAMP WITH TIME ZONE"

@@ -1,0 +1,60 @@
+"""The cuts of the ticks, in the control database. A cut is written once and never changed: windows lie between two."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Row, insert, select, update
+
+from cdrelay.control.database import Database
+from cdrelay.control.tables import cuts
+from cdrelay.lake.cut import Cut
+
+
+@dataclass(frozen=True, slots=True)
+class TickCut:
+    """The state that a tick saw."""
+
+    tick: datetime
+    cut: Cut
+
+
+class Cuts:
+    """All cuts so far. Blocking; methods raise DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def last(self) -> TickCut | None:
+        """That of the latest tick."""
+        with self._database.read() as connection:
+            row = connection.execute(select(cuts).order_by(cuts.c.tick.desc()).limit(1)).one_or_none()
+        return None if row is None else _tick_cut(row)
+
+    def before(self, tick: datetime) -> Cut | None:
+        """That of the tick before; None for the very first."""
+        earlier = select(cuts).where(cuts.c.tick < tick).order_by(cuts.c.tick.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(earlier).one_or_none()
+        return None if row is None else _tick_cut(row).cut
+
+    def add(self, tick: datetime, cut: Cut) -> None:
+        """Note the cut of a tick; when the tick has one already, that one stays."""
+        with self._database.write() as connection:
+            if connection.execute(select(cuts.c.tick).where(cuts.c.tick == tick)).one_or_none() is None:
+                values = {"tick": tick, "cutoff": cut.cutoff, "load_seq": cut.load_seq}
+                connection.execute(insert(cuts).values(values))
+
+    def to_spread(self) -> list[TickCut]:
+        """Those of which deliveries may still have to be written, the oldest first."""
+        pending = select(cuts).where(cuts.c.spread_at.is_(None)).order_by(cuts.c.tick)
+        with self._database.read() as connection:
+            return [_tick_cut(row) for row in connection.execute(pending)]
+
+    def mark_spread(self, tick: datetime, now: datetime) -> None:
+        """Every partner's deliveries of the tick are written."""
+        with self._database.write() as connection:
+            connection.execute(update(cuts).where(cuts.c.tick == tick).values(spread_at=now))
+
+
+def _tick_cut(row: Row[tuple[object, ...]]) -> TickCut:
+    return TickCut(row.tick, Cut(row.load_seq, row.cutoff))

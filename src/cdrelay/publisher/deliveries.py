@@ -1,0 +1,117 @@
+"""Deliveries as values: one is one POST, a part of a partner's window."""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid5
+
+from cdrelay.contract.manifest import Manifest
+from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import Period
+
+State = Literal["pending", "delivered", "failed"]
+
+# Any fixed UUID would do; this one was drawn at random for deliveries.
+_NAMESPACE = UUID("5c64b3a0-0b1c-4c62-9c8a-7d0c6a1f6f0e")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One POST: what it holds and how far it has come. Its body lies in the outbox under `id`."""
+
+    id: str
+    partner_id: str
+    tick: datetime
+    window: Period
+    part: int
+    """From 1."""
+    parts: int
+    records: int
+    body_bytes: int
+    """Before compression: as it is sent."""
+    state: State = "pending"
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it says of itself in headers."""
+        return Manifest(self.window, self.part, self.parts, self.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A partner's oldest due delivery, and whether the partner is in trouble: whether what is pending failed before."""
+
+    delivery: Delivery
+    troubled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at a delivery."""
+
+    number: int
+    started_at: datetime
+    milliseconds: int
+    status: int | None
+    outcome: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStatistics:
+    """Deliveries by state."""
+
+    delivered: int = 0
+    pending: int = 0
+    failed: int = 0
+
+
+def delivery_id(partner_id: str, tick: datetime, part: int) -> str:
+    """The id of a part, the same whenever it is asked: a spreading that is repeated writes over its own traces."""
+    return str(uuid5(_NAMESPACE, f"{partner_id} {write_time(tick)} {part}"))
+
+
+def cut_parts(records: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """The records in order, at most `size` a part; no records are no part. Holds one part at a time."""
+    part: list[bytes] = []
+    for record in records:
+        part.append(record)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBody:
+    """A body as gzip: a twentieth of its size, so that many can be under way at once."""
+
+    packed: bytes
+
+    @classmethod
+    def pack(cls, content: bytes) -> "PackedBody":
+        """Level 1: records repeat each other so much that more gains little. The same content packs the same."""
+        return cls(gzip.compress(content, compresslevel=1, mtime=0))
+
+    def content(self) -> bytes:
+        """All of it. Raises OSError, EOFError or zlib.error when it is damaged."""
+        return gzip.decompress(self.packed)
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The content piece by piece, each of at most `size` bytes."""
+        unpacking, rest = zlib.decompressobj(wbits=31), self.packed
+        while piece := unpacking.decompress(rest, size):
+            yield piece
+            rest = unpacking.unconsumed_tail
+
+
+def write_body(records: Iterable[bytes]) -> bytes:
+    """The body of a delivery: `{"items":[…]}` (FACTS 1.3), of records that are JSON text already."""
+    return b'{"items":[' + b",".join(records) + b"]}"

@@ -1,0 +1,61 @@
+"""What can go wrong in the publisher, named for what happened."""
+
+from cdrelay.errors import CdrelayError
+
+
+class PublisherError(CdrelayError):
+    """The root of the publisher's own errors."""
+
+
+class PartnerUnknown(PublisherError):
+    """No partner has that id or name."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(f"there is no partner {asked[:100]!r}; `cdrelay publisher partner list` shows them")
+
+
+class PartnerExists(PublisherError):
+    """A partner of that name is there already."""
+
+
+class OrganizationUnknown(PublisherError):
+    """No customer organization has that id."""
+
+    def __init__(self, org_uuid: str) -> None:
+        super().__init__(f"there is no organization {org_uuid}; `cdrelay publisher organization add` makes one")
+
+
+class OrganizationIdRefused(PublisherError):
+    """A text that names no organization, neither as a UUID nor encoded."""
+
+
+class NameRefused(PublisherError):
+    """A name or label that is empty or too long."""
+
+
+class WebhookExists(PublisherError):
+    """The partner has its webhook already; the seed allows one per partner organization."""
+
+
+class WebhookUnknown(PublisherError):
+    """The partner has no webhook."""
+
+
+class WebhookRefused(PublisherError):
+    """A resource type or secret that a webhook cannot have; the message says why."""
+
+
+class CallbackRefused(PublisherError):
+    """A callback URL or address that nothing is sent to; the message says why."""
+
+
+class CredentialUnknown(PublisherError):
+    """No token or key has that id."""
+
+
+class BodyMissing(PublisherError):
+    """The body of a delivery is no longer in the outbox, or cannot be read."""
+
+
+class OutboxUnwritable(PublisherError):
+    """The outbox has no room or cannot be written; what was asked of it did not happen and may be tried again."""

@@ -1,0 +1,141 @@
+"""What follows from an attempt at a delivery. Pure: the moment and the jitter are passed in."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+GONE = 410
+TOO_MANY_REQUESTS = 429
+SERVICE_UNAVAILABLE = 503
+_ANSWER_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The callback answered with an HTTP status."""
+
+    status: int
+    retry_after: str | None = None
+    text: str = ""
+    """The beginning of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReached:
+    """No answer came; `reason` says why: name unknown, connection or address refused, TLS, too slow."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """There is nothing to send any more; `reason` says why."""
+
+    reason: str
+
+
+Outcome = Answered | NotReached | Unsendable
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Any 2xx: the partner has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Send the same body again, not before `moment`."""
+
+    moment: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Do not send it again; the partner fetches its records from the records endpoint, if it still can."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOff:
+    """Send nothing more to this callback until the webhook is switched on again."""
+
+    reason: str
+
+
+Decision = Delivered | RetryAt | GiveUp | SwitchOff
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failed delivery is sent again."""
+
+    first: timedelta
+    """Longest wait before the second attempt; each further one is twice as long."""
+    longest: timedelta
+    """No wait exceeds it, also when the callback asks for more."""
+    reach: timedelta
+    """How long after the end of its window a delivery is still of use (seed: 48 hours)."""
+
+
+def decide(
+    attempt: int, outcome: Outcome, *, now: datetime, window_end: datetime, policy: RetryPolicy, jitter: float
+) -> Decision:
+    """What follows from `outcome` of the attempt of that number (from 1) at `now`; `jitter` is from 0 to 1."""
+    match outcome:
+        case Unsendable(reason):
+            return GiveUp(reason)
+        case Answered(status) if 200 <= status < 300:
+            return Delivered()
+        case Answered(status) if status == GONE:
+            return SwitchOff("the callback answered 410: it is gone")
+    reason = in_words(outcome)
+    moment = now + _wait(attempt, outcome, now, policy, jitter)
+    if moment > window_end + policy.reach:
+        return GiveUp(f"{reason}; the window will be out of reach before the next attempt")
+    return RetryAt(moment, reason)
+
+
+def in_words(outcome: Outcome) -> str:
+    """What happened, for the row of the attempt and the log. Holds nothing of the answer's text."""
+    match outcome:
+        case Answered(status) if 200 <= status < 300:
+            return "delivered"
+        case Answered(status) if 300 <= status < 400:
+            return f"the callback answered {status}: redirects are not followed"
+        case Answered(status):
+            return f"the callback answered {status}"
+        case NotReached(reason) | Unsendable(reason):
+            return reason
+
+
+def answer_kept(text: str) -> str:
+    """The part of an answer that is kept: 200 characters, without what cannot be printed."""
+    return "".join(sign if sign.isprintable() else " " for sign in text[:_ANSWER_KEPT])
+
+
+def _wait(attempt: int, outcome: Outcome, now: datetime, policy: RetryPolicy, jitter: float) -> timedelta:
+    if isinstance(outcome, Answered) and outcome.status in (TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE):
+        asked = read_retry_after(outcome.retry_after, now, policy.longest)
+        if asked is not None:
+            # Never sooner than the first wait: a callback that asks for 0 seconds would be hammered.
+            return min(max(asked, policy.first), policy.longest)
+    # The exponent is capped because 2**1000 is no duration; 30 doublings exceed every clamp.
+    full = min(policy.first * 2 ** min(attempt - 1, 30), policy.longest) if policy.first else timedelta(0)
+    # Half of it is chance, so that what failed together does not come again together.
+    return full * (0.5 + 0.5 * jitter)
+
+
+def read_retry_after(text: str | None, now: datetime, longest: timedelta) -> timedelta | None:
+    """How long a Retry-After header (seconds or an HTTP date) asks for, from 0 to `longest`; None if for nothing."""
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        # Compared as a number first: a duration of 10**20 seconds does not exist.
+        return longest if len(text) > 9 or int(text) >= longest.total_seconds() else timedelta(seconds=int(text))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    return min(max(wait, timedelta(0)), longest)

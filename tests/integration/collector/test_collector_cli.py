@@ -1,0 +1,115 @@
+"""The collector's commands, as a person or a program runs them."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from structlog.testing import capture_logs
+from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
+from typer.testing import CliRunner, Result
+
+from cdrelay.cli import collector
+from cdrelay.cli.context import Context
+from cdrelay.clock import SystemClock
+from cdrelay.settings import read_settings
+
+A = organization(1)
+
+
+class Shell:
+    """Runs commands on one home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._app = typer.Typer()
+        self._app.add_typer(collector.app, name="collector")
+        self._app.command("reconcile")(collector.reconcile)
+        self._app.command("ledger")(collector.ledger)
+
+    def run(self, *words: str, stdin: str = "") -> Result:
+        context = Context(read_settings({"CDRELAY_HOME": str(self._home), "CDRELAY_API_ATTEMPTS": "1"}))
+        try:
+            return CliRunner().invoke(self._app, words, input=stdin, obj=context)
+        finally:
+            context.close()
+
+    def json(self, *words: str) -> list[dict[str, object]]:
+        result = self.run(*words, "--json")
+        assert result.exit_code == 0, result.output
+        return list(json.loads(result.stdout))
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    # The entry sends the log to stderr; without it, it would be among the data.
+    with capture_logs():
+        yield Shell(tmp_path / "home")
+
+
+def test_a_source_is_added_changed_rotated_listed_and_removed(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token\n")
+    added = shell.run("collector", "source", "add", "webex", "--secret-file", "-", stdin="a secret\n")
+    assert (added.exit_code, added.stdout) == (0, "/webhooks/webex\n")
+    shell.run(
+        "collector", "source", "set", "webex", "--api", "https://analytics.webexapis.com",
+        "--token-file", str(tmp_path / "token"),
+    )  # fmt: skip
+    shell.run("collector", "source", "rotate-secret", "webex", "--secret", "newer")
+    (listed,) = shell.json("collector", "source", "list")
+    listed.pop("created_at")
+    assert listed == {
+        "name": "webex",
+        "signed": True,
+        "rotating": True,
+        "api": "https://analytics.webexapis.com",
+        "token": True,
+    }
+    assert shell.run("collector", "source", "rotate-secret", "webex", "--finish").exit_code == 0
+    assert shell.json("collector", "source", "list")[0]["rotating"] is False
+    assert shell.run("collector", "source", "remove", "webex").exit_code == 0
+    assert shell.json("collector", "source", "list") == []
+
+
+def test_a_secret_is_given_in_one_way_only(shell: Shell, tmp_path: Path) -> None:
+    both = shell.run("collector", "source", "add", "webex", "--secret", "a", "--secret-file", "-")
+    nowhere = shell.run("collector", "source", "add", "webex", "--secret-file", str(tmp_path / "none"))
+    neither = shell.run("collector", "source", "rotate-secret", "webex")
+    assert (both.exit_code, nowhere.exit_code, neither.exit_code) == (2, 2, 2)
+
+
+async def test_reconciling_fetches_what_is_missing_and_the_ledger_shows_it(shell: Shell) -> None:
+    clock = SystemClock()
+    ended = (clock.now() - timedelta(hours=3)).replace(minute=10, second=0, microsecond=0)
+    async with Provider(clock, records=calls(A, ended, 3)) as provider:
+        words = ["collector", "source", "add", "webex", "--api", provider.base, "--token", TOKEN]
+        await asyncio.to_thread(shell.run, *words)
+        (report,) = await asyncio.to_thread(shell.json, "reconcile")
+        table = await asyncio.to_thread(shell.run, "reconcile", "webex")
+    assert (report["fetched"], report["repaired"], report["short"], report["problem"]) == (3, 1, 0, None)
+    assert table.exit_code == 0
+    assert "webex" in table.stdout
+    (row,) = shell.json("ledger", "--org", A)
+    assert (row["expected"], row["stored"], row["state"]) == (3, 3, "repaired")
+    assert shell.json("ledger", "--state", "short") == []
+    assert shell.json("ledger", "--hours", "5")[0]["repaired"] == 1
+    (payload,) = shell.json("collector", "payloads")
+    assert (payload["channel"], payload["added"]) == ("repair", 3)
+    assert shell.json("collector", "quarantine", "list") == []
+
+
+async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked(shell: Shell) -> None:
+    clock = SystemClock()
+    ended = (clock.now() - timedelta(hours=3)).replace(minute=10, second=0, microsecond=0)
+    async with Provider(clock, records=calls(A, ended, 3), record_troubles={A: Trouble(404)}) as provider:
+        words = ["collector", "source", "add", "webex", "--api", provider.base, "--token", TOKEN]
+        await asyncio.to_thread(shell.run, *words)
+        short = await asyncio.to_thread(shell.run, "reconcile", "--json")
+        provider.token = "another"
+        refused = await asyncio.to_thread(shell.run, "reconcile", "--json")
+    assert (short.exit_code, refused.exit_code) == (1, 1)
+    assert json.loads(short.stdout)[0]["short"] == 1
+    assert "access token" in json.loads(refused.stdout)[0]["problem"]

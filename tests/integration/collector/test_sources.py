@@ -1,0 +1,94 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from tests.integration.collector.collector_bench import START, Bench
+
+from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
+from cdrelay.collector.sources import SourceChange, Sources
+from cdrelay.control.tables import sources
+
+GIVEN = SourceChange(secret="a secret", api="https://analytics.webexapis.com/v1", token="a token")
+
+
+def test_a_source_comes_back_as_it_was_given(bench: Bench) -> None:
+    added = bench.sources.add("webex", GIVEN)
+    assert bench.sources.get("webex") == added
+    assert bench.sources.list() == (added,)
+    assert (added.secrets, added.api, added.token) == (("a secret",), "https://analytics.webexapis.com", "a token")
+    assert added.created_at == START
+
+
+def test_secrets_and_tokens_are_sealed_and_do_not_show(bench: Bench) -> None:
+    shown = repr(bench.sources.add("webex", GIVEN))
+    bench.sources.rotate("webex", "another")
+    with bench.database.read() as connection:
+        stored = str(connection.execute(select(sources)).one())
+    assert not [word for word in ("a secret", "a token", "another") if word in shown + stored]
+
+
+@pytest.mark.parametrize("name", ["", "-a", "A", "a b", "a" * 65, "a/b", "é", "a\n"])
+def test_other_names_are_refused(bench: Bench, name: str) -> None:
+    with pytest.raises(SourceRefused):
+        bench.sources.add(name, SourceChange())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        SourceChange(secret=""),
+        SourceChange(secret="a\n"),
+        SourceChange(token=" a"),
+        SourceChange(token="a\r\nX: y"),
+        SourceChange(api="http://analytics.webexapis.com"),
+    ],
+)
+def test_what_no_source_can_have_is_refused(bench: Bench, given: SourceChange) -> None:
+    with pytest.raises(SourceRefused):
+        bench.sources.add("webex", given)
+    assert bench.sources.list() == ()
+
+
+def test_a_name_is_taken_once(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    with pytest.raises(SourceExists):
+        bench.sources.add("webex", SourceChange())
+    assert bench.sources.get("webex").secret == "a secret"
+
+
+def test_a_change_keeps_what_is_not_given(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    changed = bench.sources.change("webex", SourceChange(token="newer"))
+    assert (changed.secret, changed.api, changed.token) == ("a secret", "https://analytics.webexapis.com", "newer")
+    assert bench.sources.get("webex") == changed
+
+
+def test_a_secret_that_is_set_is_valid_alone_and_one_rotated_to_beside_the_older(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    assert bench.sources.rotate("webex", "newer").secrets == ("newer", "a secret")
+    assert bench.sources.rotate("webex", "newer").secrets == ("newer", "a secret")
+    assert bench.sources.change("webex", SourceChange(secret="newest")).secrets == ("newest",)
+    assert bench.sources.end_rotation("webex").secrets == ("newest",)
+
+
+def test_a_removed_source_is_unknown(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    bench.sources.remove("webex")
+    for question in (bench.sources.get, bench.sources.remove, bench.sources.end_rotation):
+        with pytest.raises(SourceUnknown):
+            question("webex")
+
+
+async def test_what_another_process_changes_is_known_within_seconds(bench: Bench) -> None:
+    other_process = Sources(bench.database, bench.foundation.secrets, bench.clock)
+    bench.sources.add("webex", GIVEN)
+    assert (await bench.sources.known("webex")).secrets == ("a secret",)
+    other_process.rotate("webex", "newer")
+    other_process.add("second", SourceChange())
+    bench.clock.advance(timedelta(seconds=1))
+    assert (await bench.sources.known("webex")).secrets == ("newer", "a secret")
+    assert (await bench.sources.known("second")).secrets == ()
+    other_process.remove("second")
+    bench.clock.advance(timedelta(seconds=1))
+    with pytest.raises(SourceUnknown):
+        await bench.sources.known("second")

@@ -1,0 +1,181 @@
+"""A publisher on a home folder of its own: real database, spool, lake, outbox and HTTP; a clock moved by hand."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_OID, uuid4, uuid5
+
+import aiohttp
+import uvicorn
+from aiohttp.abc import AbstractResolver
+from fastapi import FastAPI
+
+from cdrelay.clock import ManualClock
+from cdrelay.contract.times import write_time
+from cdrelay.lake.spool import Envelope
+from cdrelay.publisher.api_errors import install_error_handlers
+from cdrelay.publisher.callback import CallbackClient, CallbackLimits
+from cdrelay.publisher.cuts import Cuts
+from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.intake import Intake, IntakeLimits
+from cdrelay.publisher.intake_routes import intake_router
+from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.parties import Partner
+from cdrelay.publisher.partner_api import partner_router
+from cdrelay.publisher.retry import RetryPolicy
+from cdrelay.publisher.sending import Sender
+from cdrelay.publisher.ticks import Ticker
+from cdrelay.settings import read_settings
+from cdrelay.wiring import open_foundation, open_store
+
+START = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+ORG = "11111111-2222-4333-8444-555555555555"
+OTHER_ORG = "99999999-2222-4333-8444-555555555555"
+
+
+def report_id(name: object) -> str:
+    """The Report ID of the record that a test calls so."""
+    return str(uuid5(NAMESPACE_OID, str(name)))
+
+
+def record(name: object, ended: datetime, org: str = ORG, **more: str) -> dict[str, str]:
+    """A record as it is on the wire."""
+    times = {"Report time": write_time(ended), "Release time": write_time(ended)}
+    return {"Report ID": report_id(name), "Org UUID": org, **times, "Call type": "SIP_INTERNATIONAL", **more}
+
+
+def ids(body: bytes) -> list[str]:
+    """The Report IDs in a delivery or an answer."""
+    return [one["Report ID"] for one in json.loads(body)["items"]]
+
+
+class Bench:
+    """The publisher's parts. `again()` gives fresh ones on the same home folder, as after a kill."""
+
+    def __init__(self, home: Path, clock: ManualClock, **settings: Any) -> None:
+        self.home, self.clock, self._settings = home, clock, settings
+        self.settings = read_settings({}, home=home, **settings)
+        self.foundation = open_foundation(self.settings, clock)
+        self.store = open_store(self.foundation, "publisher")
+        database = self.foundation.database
+        self.incidents = self.foundation.incidents
+        self.directory = Directory(
+            database, self.foundation.secrets, clock, allow_http_callbacks=self.settings.allow_http_callbacks
+        )
+        self.outbox = Outbox(database, home / "publisher" / "outbox", clock)
+        self.cuts = Cuts(database)
+
+    def again(self) -> "Bench":
+        """As after a restart."""
+        self.close()
+        return Bench(self.home, self.clock, **self._settings)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.foundation.close()
+
+    def partner(self, name: str = "Reseller", organizations: Iterable[str] = (ORG,)) -> Partner:
+        """A partner with organizations."""
+        partner = self.directory.add_partner(name)
+        for org in organizations:
+            self.directory.add_organization(org, partner_id=partner.id)
+        return partner
+
+    def hook(self, partner: Partner, url: str = "https://callback.example/", secret: str | None = None) -> None:
+        """A webhook that is older than the next tick."""
+        self.directory.set_webhook(partner.id, url, secret=secret)
+        self.clock.advance(timedelta(milliseconds=1))
+
+    def spool(self, *records: dict[str, str]) -> None:
+        """Records that were acknowledged and are not loaded."""
+        envelope = Envelope(id=str(uuid4()), source="test", channel="intake", received=self.clock.now())
+        self.store.spool.put(envelope, json.dumps({"items": records}).encode())
+
+    def ticker(self, *, send_empty: bool = True, per_post: int = 5_000, **parts: Any) -> Ticker:
+        """A ticker; `parts` replaces some of what it stands on."""
+        real = {
+            "cuts": self.cuts,
+            "lake": self.store.lake,
+            "loader": self.store.loader,
+            "directory": self.directory,
+            "outbox": self.outbox,
+            "incidents": self.incidents,
+            "clock": self.clock,
+            "rules": replace(self.settings.rules, records_per_post=per_post),
+            "send_empty_windows": send_empty,
+        }
+        return Ticker(**(real | parts))
+
+    def advance(self, **step: float) -> None:
+        """Move the clock."""
+        self.clock.advance(timedelta(**step))
+
+    def bodies(self) -> dict[datetime, list[bytes]]:
+        """What lies in the outbox: the bodies of each tick, in the order of their parts."""
+        found: dict[datetime, list[bytes]] = {}
+        for one in sorted(self.outbox.latest(1_000), key=lambda one: (one.tick, one.partner_id, one.part)):
+            found.setdefault(one.tick, []).append(self.outbox.read_body(one.id)[1])
+        return found
+
+    @asynccontextmanager
+    async def sender(
+        self,
+        *,
+        slots: int = 8,
+        connect_seconds: float = 5,
+        total_seconds: float = 20,
+        resolver: AbstractResolver | None = None,
+        jitter: Callable[[], float] = lambda: 1.0,
+    ) -> AsyncIterator[Sender]:
+        """A sender over real HTTP."""
+        settings = self.settings
+        limits = CallbackLimits(
+            connect_seconds,
+            total_seconds,
+            settings.allow_http_callbacks,
+            settings.allow_callbacks_to_private_addresses,
+        )
+        async with CallbackClient(limits, resolver) as callbacks:
+            yield Sender(
+                outbox=self.outbox,
+                directory=self.directory,
+                callbacks=callbacks,
+                incidents=self.incidents,
+                clock=self.clock,
+                policy=RetryPolicy(timedelta(seconds=5), timedelta(seconds=900), settings.rules.reach),
+                slots=slots,
+                jitter=jitter,
+            )
+
+    def app(self) -> FastAPI:
+        """The HTTP interface of the publisher."""
+        app, settings = FastAPI(), self.settings
+        limits = IntakeLimits(
+            settings.body_limit_bytes, settings.unpacked_limit_bytes, timedelta(days=400), timedelta(hours=1)
+        )
+        app.include_router(intake_router(self.directory, Intake(self.store.spool, limits), self.clock))
+        app.include_router(partner_router(self.directory, self.store.lake, self.clock, settings.rules))
+        install_error_handlers(app)
+        return app
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
+    """The app behind a real server on a free port, and a client for it."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", access_log=False, ws="none"))
+    task = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+                await asyncio.sleep(0)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,135 @@
+"""The commands of `cdrelay publisher`: data on stdout, talk on stderr, and no secret anywhere."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from tests.integration.publisher.publisher_bench import ORG
+from typer.testing import CliRunner, Result
+
+from cdrelay.cli.context import Context
+from cdrelay.cli.publisher import app
+from cdrelay.errors import CdrelayError
+from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused
+from cdrelay.settings import read_settings
+
+Run = Callable[..., Result]
+URL = "https://callback.example/cdr"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Runs a command on a home folder of its own; an error of ours is raised, for the entry prints it."""
+    context = Context(read_settings({}, home=tmp_path / "home"))
+
+    def run_command(*arguments: str, stdin: str | None = None) -> Result:
+        with capture_logs():  # the entry sends the log to stderr
+            result = CliRunner().invoke(app, arguments, obj=context, input=stdin)
+        if isinstance(result.exception, CdrelayError):
+            raise result.exception
+        return result
+
+    yield run_command
+    context.close()
+
+
+def data(result: Result) -> Any:
+    """What a program reads."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_partners_and_organizations_are_set_up_and_listed(run: Run) -> None:
+    partner = run("partner", "add", "Reseller").stdout.strip()
+    assert run("organization", "add", ORG.upper(), "--name", "Customer", "--partner", "Reseller").stdout.strip() == ORG
+    (listed,) = data(run("partner", "list", "--json"))
+    assert (listed["id"], listed["name"], listed["organizations"]) == (partner, "Reseller", 1)
+    run("partner", "add", "Second")
+    assert run("organization", "assign", ORG, "Second").exit_code == 0
+    expected = [{"org_uuid": ORG, "name": "Customer", "partners": ["Reseller", "Second"]}]
+    (organization,) = data(run("organization", "list", "--json"))
+    assert organization | {"partners": sorted(organization["partners"])} == expected[0]
+    assert data(run("organization", "list", "--partner", partner, "--json"))[0]["org_uuid"] == ORG
+    assert "Customer" in run("organization", "list").stdout
+
+
+def test_empty_lists_say_what_to_do_on_stderr_and_are_empty_for_programs(run: Run) -> None:
+    for group in ("partner", "organization", "token", "intake-key"):
+        result = run(group, "list")
+        assert result.stdout == ""
+        assert f"cdrelay publisher {group}" in " ".join(result.stderr.split())
+        assert data(run(group, "list", "--json")) == []
+
+
+def test_a_secret_comes_from_a_file_stdin_or_a_prompt_and_is_never_shown(run: Run, tmp_path: Path) -> None:
+    run("partner", "add", "Reseller")
+    file = tmp_path / "secret"
+    file.write_text("from-file\n")
+    for extra, stdin in (
+        (["--secret-file", str(file)], None),
+        (["--secret-file", "-"], "from-stdin\n"),
+        ([], "from-prompt\n"),
+    ):
+        result = run("webhook", "set", "Reseller", URL, "--replace", *extra, stdin=stdin)
+        assert "deliveries are signed" in result.stderr
+        shown = run("webhook", "show", "Reseller", "--json")
+        assert data(shown)["signed"] is True
+        assert "from-" not in result.output + shown.output
+    assert "not signed" in run("webhook", "set", "Reseller", URL, "--replace", "--unsigned").stderr
+    assert "not signed" in run("webhook", "set", "Reseller", URL, "--replace", stdin="\n").stderr
+
+
+def test_a_secret_on_the_command_line_is_warned_of(run: Run) -> None:
+    run("partner", "add", "Reseller")
+    result = run("webhook", "set", "Reseller", URL, "--secret", "seen")
+    assert result.exit_code == 0
+    assert "process list" in " ".join(result.stderr.split())
+
+
+def test_what_is_refused_is_said(run: Run) -> None:
+    run("partner", "add", "Reseller")
+    with pytest.raises(PartnerUnknown):
+        run("webhook", "show", "nobody")
+    with pytest.raises(WebhookRefused, match="licences are not kept yet"):
+        run("webhook", "set", "Reseller", URL, "--unsigned", "--resource-type", "billing")
+    run("webhook", "set", "Reseller", URL, "--unsigned")
+    with pytest.raises(WebhookExists):
+        run("webhook", "set", "Reseller", URL, "--unsigned")
+    assert run("webhook", "set", "Reseller", URL, "--unsigned", "--secret", "x").exit_code == 2
+    assert run("webhook", "set", "Reseller", URL, "--secret-file", "/nowhere").exit_code == 2
+
+
+def test_a_webhook_is_switched_off_on_and_removed(run: Run) -> None:
+    run("partner", "add", "Reseller")
+    run("webhook", "set", "Reseller", URL, "--unsigned")
+    run("webhook", "deactivate", "Reseller")
+    shown = data(run("webhook", "show", "Reseller", "--json"))
+    assert (shown["active"], shown["switched_off_because"]) == (False, "switched off by the operator")
+    run("webhook", "activate", "Reseller")
+    assert "True" in run("webhook", "show", "Reseller").stdout
+    assert run("webhook", "remove", "Reseller").exit_code == 0
+
+
+def test_tokens_and_keys_are_printed_once_listed_by_id_and_revoked(run: Run) -> None:
+    run("partner", "add", "Reseller")
+    for group, owner in (("token", ["Reseller"]), ("intake-key", [])):
+        secret = run(group, "create", *owner, "--label", "for tests").stdout.strip()
+        listing = run(group, "list", "--json")
+        (listed,) = data(listing)
+        assert listed["label"] == "for tests"
+        assert listed["revoked_at"] is None
+        assert secret not in listing.output
+        assert run(group, "revoke", listed["id"]).exit_code == 0
+        assert data(run(group, "list", "--json"))[0]["revoked_at"] is not None
+
+
+def test_a_tick_writes_deliveries_that_are_shown(run: Run) -> None:
+    assert data(run("tick", "--json")) == {"cut": 1, "deliveries": 0, "failures": 0}
+    assert "ticks cut" in run("tick").stderr
+    result = run("deliveries")
+    assert result.stdout == ""
+    assert "no deliveries yet" in result.stderr
+    assert data(run("deliveries", "--json")) == []

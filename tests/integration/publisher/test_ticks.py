@@ -1,0 +1,355 @@
+"""Ticks on a real lake: windows, late and corrected records, kills at every step."""
+
+import asyncio
+import json
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
+
+from cdrelay.contract.windows import Period
+from cdrelay.lake.cut import Cut
+from cdrelay.publisher.outbox import Outbox
+
+
+def minutes(number: float) -> datetime:
+    """That long after 17:00."""
+    return START + timedelta(minutes=number)
+
+
+def windows(bench: Bench) -> dict[datetime, list[str]]:
+    """The Report IDs of each tick's deliveries, in order."""
+    return {tick: [one for body in bodies for one in ids(body)] for tick, bodies in bench.bodies().items()}
+
+
+def test_calls_that_ended_10_to_5_minutes_ago_are_due(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.ticker().tick_once()  # the cut of 17:00; the webhook is younger
+    bench.spool(
+        record("in, at the start", minutes(-5)),
+        record("in, at the end", minutes(0) - timedelta(milliseconds=1)),
+        record("too young by nothing", minutes(0)),
+    )
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert windows(bench) == {minutes(5): [report_id("in, at the start"), report_id("in, at the end")]}
+    (delivery,) = bench.outbox.latest()
+    assert delivery.window == Period(minutes(-5), minutes(0))
+    assert (delivery.part, delivery.parts, delivery.records, delivery.state) == (1, 1, 2, "pending")
+
+
+def test_ticking_again_within_a_tick_does_nothing(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    assert bench.ticker().tick_once().deliveries == 1
+    assert bench.ticker().tick_once() == type(bench.ticker().tick_once())()
+    assert bench.outbox.windows() == 1
+
+
+def test_an_empty_window_is_one_empty_list_or_nothing_as_set(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert bench.bodies() == {minutes(5): [b'{"items":[]}']}
+    bench.advance(minutes=5)
+    bench.ticker(send_empty=False).tick_once()
+    assert list(bench.bodies()) == [minutes(5)]
+    assert bench.cuts.to_spread() == []
+
+
+def test_a_late_record_rides_in_the_next_window(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.spool(record("late", minutes(-40)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert windows(bench) == {minutes(5): [], minutes(10): [report_id("late")]}
+
+
+def test_a_corrected_record_is_sent_again_in_its_new_version(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.spool(record("one", minutes(-1), Duration="5"))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.spool(record("one", minutes(-0.5), Duration="35"))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    sent = {tick: json.loads(bodies[0])["items"] for tick, bodies in bench.bodies().items()}
+    assert {tick: [str(one["Duration"]) for one in items] for tick, items in sent.items()} == {
+        minutes(5): ["5"],
+        minutes(10): ["35"],
+    }
+
+
+def test_a_record_handed_in_again_unchanged_is_not_sent_again(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.spool(record("one", minutes(-1)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.spool(record("one", minutes(-1)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert windows(bench) == {minutes(5): [report_id("one")], minutes(10): []}
+
+
+def test_three_missed_ticks_are_three_windows_oldest_first(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    for number in range(3):
+        bench.spool(record(number, minutes(number * 5 + 1)))
+    bench.advance(minutes=15)
+    report = bench.ticker().tick_once()
+    assert (report.cut, report.deliveries) == (3, 3)
+    expected = {minutes(10): [report_id(0)], minutes(15): [report_id(1)], minutes(20): [report_id(2)]}
+    assert windows(bench) == {minutes(5): []} | expected
+    # What the sender sees first is the oldest.
+    assert bench.outbox.due(bench.clock.now())[0].delivery.tick == minutes(5)
+
+
+class LoadsNothing:
+    """A loader whose spool is only drained later."""
+
+    def drain(self) -> None:
+        """Leave everything where it is."""
+
+
+def test_a_record_acknowledged_before_the_cut_but_loaded_after_is_in_the_next_window(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.spool(record("slow", minutes(-1)))
+    bench.advance(minutes=5)
+    bench.ticker(loader=LoadsNothing()).tick_once()
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert windows(bench) == {minutes(5): [], minutes(10): [report_id("slow")]}
+
+
+def test_a_window_is_cut_into_parts_that_each_know_how_many_there_are(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.spool(*(record(number, minutes(-1) + timedelta(seconds=number)) for number in range(5)))
+    bench.advance(minutes=5)
+    bench.ticker(per_post=2).tick_once()
+    shape = [(one.part, one.parts, one.records) for one in bench.outbox.latest()]
+    assert shape == [(1, 3, 2), (2, 3, 2), (3, 3, 1)]
+    assert windows(bench)[minutes(5)] == [report_id(number) for number in range(5)]
+
+
+def test_each_partner_gets_its_own_organizations_only(bench: Bench) -> None:
+    one, two = bench.partner("one", [ORG]), bench.partner("two", [OTHER_ORG])
+    nobody = bench.partner("none", [])
+    for partner in (one, two, nobody):
+        bench.hook(partner)
+    bench.spool(record("a", minutes(-1), ORG), record("b", minutes(-1), OTHER_ORG))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    got = {each.partner_id: ids(bench.outbox.read_body(each.id)[1]) for each in bench.outbox.latest()}
+    assert got == {one.id: [report_id("a")], two.id: [report_id("b")], nobody.id: []}
+
+
+def test_a_webhook_set_on_the_tick_gets_the_next_one(bench: Bench) -> None:
+    partner = bench.partner()
+    bench.directory.set_webhook(partner.id, "https://callback.example/")
+    bench.ticker().tick_once()
+    assert bench.outbox.latest() == []
+    bench.advance(minutes=5)
+    assert bench.ticker().tick_once().deliveries == 1
+
+
+def test_a_webhook_that_is_off_gets_no_windows(bench: Bench) -> None:
+    partner = bench.partner()
+    bench.hook(partner)
+    bench.directory.set_webhook_active(partner.id, False)
+    bench.advance(minutes=5)
+    assert bench.ticker().tick_once().deliveries == 0
+
+
+class KilledError(Exception):
+    """The process dies here."""
+
+
+class Dying:
+    """Stands before a part and dies in one of its methods, before or after the method has done its work."""
+
+    def __init__(self, real: Any, method: str, call: int, *, after: bool) -> None:
+        self._real, self._method, self._call, self._after = real, method, call, after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        if name != self._method:
+            return real
+
+        def dies(*arguments: Any) -> Any:
+            self._call -= 1
+            if self._call == 0 and not self._after:
+                raise KilledError
+            result = real(*arguments)
+            if self._call == 0:
+                raise KilledError
+            return result
+
+        return dies
+
+
+KILL_POINTS = [
+    *(("loader", "drain", 1, after) for after in (False, True)),
+    ("lake", "last_load", 1, True),
+    *(("cuts", "add", 1, after) for after in (False, True)),
+    ("lake", "read_window", 1, False),
+    # Bodies 1 to 3 are of the first partner, 4 to 6 of the second.
+    *(("outbox", "write_body", call, after) for call in (1, 2, 4, 6) for after in (False, True)),
+    *(("outbox", "add_window", call, after) for call in (1, 2) for after in (False, True)),
+    *(("cuts", "mark_spread", 1, after) for after in (False, True)),
+    *(("outbox", "sweep", 1, after) for after in (False, True)),
+]
+
+
+@pytest.mark.parametrize(("part", "method", "call", "after"), KILL_POINTS)
+def test_killed_anywhere_the_tick_is_repeated_exactly(
+    bench: Bench, part: str, method: str, call: int, after: bool
+) -> None:
+    for name in ("one", "two"):
+        bench.hook(bench.partner(name))
+    bench.spool(*(record(number, minutes(-1) + timedelta(seconds=number)) for number in range(5)))
+    bench.advance(minutes=5)
+    real = {"loader": bench.store.loader, "lake": bench.store.lake, "cuts": bench.cuts, "outbox": bench.outbox}
+    killed = bench.ticker(per_post=2, **{part: Dying(real[part], method, call, after=after)})
+    with pytest.raises(KilledError):
+        killed.tick_once()
+    seen_before = {one.id: bench.outbox.read_body(one.id)[1] for one in bench.outbox.latest()}
+    cut_before = bench.cuts.last()
+
+    alive = bench.again()
+    # What comes meanwhile belongs to the next window if the cut was made, and to this one if it was not.
+    alive.spool(record("meanwhile", minutes(-2)))
+    alive.advance(minutes=5)
+    alive.ticker(per_post=2).tick_once()
+
+    for delivery_id, body in seen_before.items():
+        assert alive.outbox.read_body(delivery_id)[1] == body
+    by_partner: dict[str, list[str]] = {}
+    for one in alive.outbox.latest():
+        by_partner.setdefault(one.partner_id, []).extend(ids(alive.outbox.read_body(one.id)[1]))
+    everything = sorted([*(report_id(number) for number in range(5)), report_id("meanwhile")])
+    assert [sorted(got) for got in by_partner.values()] == [everything, everything]
+    if cut_before is not None:
+        first = [one for one in alive.outbox.latest() if one.tick == minutes(5)]
+        assert sum(one.records for one in first) == 10
+    bodies = {path.name.removesuffix(".json.gz") for path in alive.outbox.folder.glob("*.json.gz")}
+    assert bodies == {one.id for one in alive.outbox.latest()}
+    alive.close()
+
+
+class BrokenFor:
+    """A lake that cannot be read for some organizations, as when a disk fails for one partner's outbox."""
+
+    def __init__(self, lake: Any, org: str) -> None:
+        self._lake, self._org = lake, org
+
+    def last_load(self) -> int:
+        """As the lake says."""
+        return int(self._lake.last_load())
+
+    def read_window(self, before: Cut | None, now: Cut, organizations: Collection[str]) -> Iterator[bytes]:
+        """Break for the one organization."""
+        if self._org in organizations:
+            raise OSError("the disk of this partner is broken")
+        return iter(self._lake.read_window(before, now, organizations))
+
+
+def test_a_partner_that_fails_keeps_no_other_from_its_window_and_is_made_up_for(bench: Bench) -> None:
+    unlucky, lucky = bench.partner("a", [ORG]), bench.partner("b", [OTHER_ORG])
+    for partner in (unlucky, lucky):
+        bench.hook(partner)
+    bench.spool(record("a", minutes(-1), ORG), record("b", minutes(-1), OTHER_ORG))
+    bench.advance(minutes=5)
+    report = bench.ticker(lake=BrokenFor(bench.store.lake, ORG)).tick_once()
+    assert (report.deliveries, report.failures) == (1, 1)
+    assert [one.partner_id for one in bench.outbox.latest()] == [lucky.id]
+    assert "the disk of this partner is broken" in bench.incidents.latest()[0].what
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    got = {(one.partner_id, one.tick): ids(bench.outbox.read_body(one.id)[1]) for one in bench.outbox.latest()}
+    assert got[unlucky.id, minutes(5)] == [report_id("a")]
+    assert len(got) == 4
+
+
+def test_a_partner_that_fails_for_48_hours_is_tried_no_longer(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    broken = BrokenFor(bench.store.lake, ORG)
+    bench.ticker(lake=broken).tick_once()
+    assert [one.tick for one in bench.cuts.to_spread()] == [minutes(5)]
+    bench.advance(hours=48, minutes=5)
+    bench.ticker(lake=broken).tick_once()
+    assert minutes(5) not in [one.tick for one in bench.cuts.to_spread()]
+
+
+def test_a_full_disk_under_the_outbox_is_an_incident_and_no_loss(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.spool(record("one", minutes(-1)))
+    bench.advance(minutes=5)
+    there = bench.outbox.folder
+    gone = Outbox(bench.foundation.database, there / "gone", bench.clock)
+    (there / "gone").rmdir()
+    (there / "gone").write_text("no folder")
+    with pytest.raises(NotADirectoryError):
+        bench.ticker(outbox=gone).tick_once()  # not even the lock can be taken
+    (there / "gone").unlink()
+    bench.ticker().tick_once()
+    assert windows(bench) == {minutes(5): [report_id("one")]}
+
+
+def test_deliveries_out_of_reach_are_given_up_and_their_bodies_go(bench: Bench) -> None:
+    partner = bench.partner()
+    bench.hook(partner)
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.directory.set_webhook_active(partner.id, False)
+    bench.clock.advance(minutes(0) + timedelta(hours=48) - bench.clock.now())
+    bench.ticker().tick_once()
+    assert bench.outbox.statistics().pending == 1  # exactly 48 hours after its end it is still of use
+    bench.advance(milliseconds=1)
+    bench.ticker().tick_once()
+    statistics = bench.outbox.statistics()
+    assert (statistics.pending, statistics.failed) == (0, 1)
+    assert list(bench.outbox.folder.glob("*.json.gz")) == []
+
+
+async def test_two_tickers_at_once_write_every_window_once(bench: Bench) -> None:
+    for name in ("one", "two", "three"):
+        bench.hook(bench.partner(name))
+    bench.spool(*(record(number, minutes(-1)) for number in range(20)))
+    bench.advance(minutes=5)
+    both = await asyncio.gather(*(asyncio.to_thread(bench.ticker(per_post=3).tick_once) for _ in range(2)))
+    assert sorted(report.deliveries for report in both) == [0, 21]
+    assert all(len(ids(body)) <= 3 for body in bench.bodies()[minutes(5)])
+
+
+async def test_the_loop_ticks_on_every_multiple_and_goes_on_after_an_error(bench: Bench) -> None:
+    class Stumbles:
+        """A loader that fails the first time."""
+
+        times = 0
+
+        def drain(self) -> None:
+            """Fail once."""
+            self.times += 1
+            if self.times == 1:
+                raise OSError("stumbled")
+
+    bench.hook(bench.partner())
+    loop = asyncio.create_task(bench.ticker(loader=Stumbles()).run())
+
+    async def until_windows(number: int) -> None:
+        async with asyncio.timeout(20):
+            while await asyncio.to_thread(bench.outbox.windows) < number:
+                bench.advance(seconds=30)
+                await asyncio.sleep(0.005)
+
+    await until_windows(3)
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    assert any("OSError" in one.what for one in bench.incidents.latest())
