@@ -1,6 +1,8 @@
-"""Where real things are put together: the only place that knows all parts. What it opens it closes, in reverse order."""
+"""Where real things are put together: the only place that knows all parts. What it opens it closes, last first."""
 
+import fcntl
 import random
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +26,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.incidents import Incidents
 from cdrelay.control.receipts import Receipts
 from cdrelay.control.secrets_at_rest import SecretBox
+from cdrelay.errors import CdrelayError
 from cdrelay.hub.routes import install_hub
 from cdrelay.hub.status import CollectorStores, PublisherStores, StatusSource
 from cdrelay.lake.engine import EngineLimits, open_engine
@@ -90,6 +93,25 @@ def open_foundation(settings: Settings, clock: Clock | None = None) -> Foundatio
     return Foundation(
         settings, clock, database, SecretBox(settings.home / "secret.key"), Incidents(database, clock), closing
     )
+
+
+class RoleTaken(CdrelayError):
+    """Another process runs a role on this home folder."""
+
+
+def claim_roles(foundation: Foundation, roles: Iterable[Role]) -> None:
+    """Make sure that each role runs once on a home folder: two senders would deliver twice. Raises RoleTaken.
+
+    The claim ends with the foundation, and with the process however it ends.
+    """
+    for role in sorted(roles):
+        file = foundation.closing.enter_context((foundation.settings.home / f"{role}.lock").open("w"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RoleTaken(
+                f"the {role} of {foundation.settings.home} runs already; stop it, or use another home with CDRELAY_HOME"
+            ) from None
 
 
 def load_limits(settings: Settings) -> LoadLimits:

@@ -1,4 +1,4 @@
-"""The demonstration of `cdrelay up --demo`: a partner with customers, a webhook to the collector beside it, and calls."""
+"""The demonstration of `cdrelay up --demo`: a partner with customers, a webhook to the collector beside it, calls."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -35,16 +35,16 @@ def write_demo_settings(home: Path, compress: float) -> bool:
     return True
 
 
-def prepare_demo(running: Running, plan: Plan) -> Worker:
+def prepare_demo(running: Running, plan: Plan, address: str) -> Worker:
     """Set up partner, customers, webhook, token and source where they are missing; returns the worker that makes calls.
+
+    `address` is where this process listens.
 
     Again is harmless: what is there stays, only the keys are new ones each time.
     """
     publisher, collector, foundation = running.publisher, running.collector, running.foundation
     if publisher is None or collector is None:
         raise ValueError("the demonstration needs both halves in one process")
-    settings = foundation.settings
-    address = f"http://{settings.host}:{settings.port}"
     traffic = Traffic(plan)
     partner_id = _prepare_partner(publisher.directory, traffic)
     secret = fresh_token("demo")

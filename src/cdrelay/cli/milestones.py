@@ -6,6 +6,12 @@ from typing import Any
 
 Milestone = tuple[str, Callable[[dict[str, Any]], int], str]
 
+
+def confirmed(hours: list[dict[str, Any]]) -> int:
+    """Records that the provider counts in the hours where nothing is missing; the hour that is not over counts too."""
+    return sum(hour["expected"] for hour in hours if hour["stored"] >= hour["expected"])
+
+
 # In the order in which a record travels.
 MILESTONES: tuple[Milestone, ...] = (
     ("calls in", lambda s: s["publisher"]["records"], "{:,} call records taken in and stored by the publisher"),
@@ -18,8 +24,8 @@ MILESTONES: tuple[Milestone, ...] = (
     ("stored", lambda s: s["collector"]["records"], "{:,} records stored by the collector, each once"),
     (
         "reconciled",
-        lambda s: s["collector"]["ledger"]["matched"] + s["collector"]["ledger"]["repaired"],
-        "{:,} counts of the reconciliation endpoint match what is stored",
+        lambda s: confirmed(s["collector"]["hours"]),
+        "{:,} records counted by the reconciliation endpoint, and all of them are stored",
     ),
 )
 
@@ -49,5 +55,5 @@ def summary(status: dict[str, Any]) -> str:
     return (
         f"in {publisher['records']:,} · windows {publisher['windows']:,} · delivered {deliveries['delivered']:,}"
         f" (pending {deliveries['pending']:,}, failed {deliveries['failed']:,}) · stored {collector['records']:,}"
-        f" · matched {ledger['matched'] + ledger['repaired']:,}, short {ledger['short']:,}, lost {ledger['lost']:,}"
+        f" · confirmed {confirmed(collector['hours']):,}, windows short {ledger['short']:,}, lost {ledger['lost']:,}"
     )

@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: every command, every setting, every field. A test says when they are stale."""
+"""The reference pages, made from the code: commands, settings, fields. A test says when they are stale."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,17 +87,14 @@ def _section(command: object, path: tuple[str, ...]) -> list[str]:
         if parameter.param_type_name == "argument":
             lines.append(f"* `{parameter.metavar or (parameter.name or '').upper()}` {_one_line(parameter.help or '')}")
         else:
-            default = _default(parameter)
-            lines.append(
-                f"* `{'`, `'.join([*parameter.opts, *parameter.secondary_opts])}` {_one_line(parameter.help or '')}{default}"
-            )
+            names = "`, `".join([*parameter.opts, *parameter.secondary_opts])
+            lines.append(f"* `{names}` {_one_line(parameter.help or '')}{_default(parameter)}")
     return [*lines, ""]
 
 
 def _default(parameter: object) -> str:
     value = getattr(parameter, "default", None)
-    shown = value is not None and not callable(value) and value is not False and value != "" and value != []
-    return f" Default `{value}`." if shown and not repr(value).startswith("Sentinel") else ""
+    return f" Default `{value}`." if isinstance(value, str | int | float) and value not in ("", False) else ""
 
 
 def _one_line(text: str) -> str:

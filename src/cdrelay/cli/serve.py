@@ -8,6 +8,7 @@ import typer
 from cdrelay.cli.context import context_of, install_context, talk
 from cdrelay.cli.demo import prepare_demo, write_demo_settings
 from cdrelay.cli.milestones import Milestones, summary
+from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.status import as_json
@@ -15,7 +16,7 @@ from cdrelay.serving import Worker, open_socket
 from cdrelay.serving import serve as run_server
 from cdrelay.settings import Settings
 from cdrelay.traffic import Plan
-from cdrelay.wiring import Role, Running, assemble, open_foundation
+from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
 
 ALL_ROLES: tuple[Role, ...] = ("publisher", "collector", "hub")
 _SUMMARY_EVERY_SECONDS = 30.0
@@ -76,16 +77,12 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
     address = f"http://{settings.host}:{listening.getsockname()[1]}"
     foundation = open_foundation(settings)
     try:
+        claim_roles(foundation, roles)
         running = assemble(foundation, frozenset(roles))
         workers = list(running.workers)
         if demo is not None:
-            workers += [prepare_demo(running, demo), _narrator(running)]
-        talk.print(f"[bold]cdrelay[/] {', '.join(roles)} at [link={address}]{address}[/link]  home {settings.home}")
-        rules = settings.rules
-        talk.print(
-            f"[dim]a window every {rules.tick.total_seconds():g} s, delivered {rules.settle.total_seconds():g} s later; "
-            f"status {address}/api/status; Ctrl-C stops"
-        )
+            workers += [prepare_demo(running, demo, address), _narrator(running)]
+        _introduce(settings, roles, address)
         asyncio.run(run_server(running.app, listening, workers))
     except KeyboardInterrupt:
         pass
@@ -93,6 +90,18 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
         foundation.close()
         listening.close()
     talk.print("stopped; what was acknowledged is on disk, and the next start goes on with it")
+
+
+def _introduce(settings: Settings, roles: tuple[Role, ...], address: str) -> None:
+    rules = settings.rules
+    talk.print(f"[bold]cdrelay[/] runs {', '.join(roles)}; everything it keeps is in {settings.home}", soft_wrap=True)
+    talk.print(f"  page    {address}/", highlight=False)
+    talk.print(f"  status  {address}/api/status", highlight=False)
+    talk.print(
+        f"[dim]A window of calls is cut every {in_words(rules.tick)}, delivered {in_words(rules.settle)} after its end."
+        " Ctrl-C stops.",
+        highlight=False,
+    )
 
 
 def _narrator(running: Running) -> Worker:
@@ -109,10 +118,10 @@ def _narrator(running: Running) -> Worker:
                 continue
             now = clock.now()
             for sentence in milestones.new(status):
-                talk.print(f"[green]✓[/] [dim]{(now - began).total_seconds():5.1f} s[/]  {sentence}")
+                talk.print(f"[green]✓[/] [dim]{(now - began).total_seconds():5.1f} s[/]  {sentence}", highlight=False)
                 told = now
             if (now - told).total_seconds() >= _SUMMARY_EVERY_SECONDS:
-                talk.print(f"[dim]{now:%H:%M:%S}Z[/] {summary(status)}")
+                talk.print(f"[dim]{now:%H:%M:%S}Z[/] {summary(status)}", highlight=False, soft_wrap=True)
                 told = now
 
     return narrate
