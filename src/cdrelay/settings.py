@@ -1,4 +1,4 @@
-"""Settings: the shipped defaults, then settings.toml in the home folder, then CDRELAY_… variables. Read once, at the entry."""
+"""Settings: shipped defaults, then settings.toml in the home folder, then CDRELAY_… variables; read at the entry."""
 
 import os
 import re

@@ -127,7 +127,7 @@ class Receiver:
                 size = incoming.size
                 if not verifier.accepts(offered.signature):
                     raise SignatureRefused("the signature does not fit the body")
-                records = await self._check(envelope, incoming)
+                records = await self._check_while_syncing(envelope, incoming)
                 await asyncio.to_thread(incoming.commit)
             outcome = "kept"
         except CdrelayError as error:
@@ -165,6 +165,14 @@ class Receiver:
         except OSError as error:
             # What the spool does not translate itself: a folder that is gone, a disk that fails to read.
             raise NoRoom(f"the spool cannot be used: {error.strerror}") from error
+
+    async def _check_while_syncing(self, envelope: Envelope, incoming: Incoming) -> int:
+        """The disk and the parser work side by side; what the disk cannot do, `commit` tells."""
+        syncing = asyncio.ensure_future(asyncio.to_thread(incoming.sync))
+        try:
+            return await self._check(envelope, incoming)
+        finally:
+            await asyncio.wait({syncing})
 
     async def _check(self, envelope: Envelope, incoming: Incoming) -> int:
         async with self._checking:

@@ -1,4 +1,4 @@
-"""Pages of counts: their headers, written by one half and read by the other (seed: num-pages, total-orgs, current-page)."""
+"""Pages of counts and their headers, written by one half and read by the other (seed: num-pages and its kin)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Secrets that must be read again (webhook secrets, tokens) are encrypted; those that need only be known again are hashed."""
+"""Secrets at rest: encrypted where they must be read again, hashed where they need only be known again."""
 
 import hashlib
 import os

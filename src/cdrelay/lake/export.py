@@ -33,7 +33,7 @@ class Answer:
 
 
 class Reader:
-    """A reader of a lake of its own, for the command line: works beside a server that writes, and never waits for it."""
+    """Reads a lake for the command line, beside a server that writes, and never waits for it."""
 
     def __init__(self, folder: Path, limits: EngineLimits, scratch: Path) -> None:
         self._table = RecordTable(folder)

@@ -46,7 +46,7 @@ class LoadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one payload. After a crash in the middle of its load, part of `added` may be told as `repeated`."""
+    """What became of one payload. After a crash in the middle, part of `added` may be told as `repeated`."""
 
     envelope: Envelope
     size: int
@@ -75,7 +75,7 @@ class Drained:
 
 
 class Loader:
-    """Drains one spool into one table. One drain at a time: a lock within the process, a file lock between processes."""
+    """Drains one spool into one table, one drain at a time: by a lock in the process, a file lock between processes."""
 
     def __init__(
         self,

@@ -56,15 +56,19 @@ def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
     """
     if lines:
         return [msgspec.Raw(line) for piece in body.split(b"\n") if (line := piece.strip())]
-    text = body.lstrip()
     try:
-        if text[:1] == b"[":
-            return _ARRAY.decode(text)
-        listing = _DOCUMENT.decode(text)
-        if listing.items is not msgspec.UNSET:
-            return listing.items
-        if listing.data is not msgspec.UNSET:
-            return split(bytes(listing.data), lines=False)
-    except msgspec.MsgspecError as error:
+        return _records(body, inner=False)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BodyUnreadable(f"the body is no list of records: {error}") from error
-    raise BodyUnreadable('the body has neither "items" nor "data"')
+
+
+def _records(body: bytes | msgspec.Raw, *, inner: bool) -> list[msgspec.Raw]:
+    text = bytes(body).lstrip()
+    if text[:1] == b"[":
+        return _ARRAY.decode(text)
+    listing = _DOCUMENT.decode(text)
+    if listing.items is not msgspec.UNSET:
+        return listing.items
+    if listing.data is not msgspec.UNSET and not inner:
+        return _records(listing.data, inner=True)
+    raise BodyUnreadable('the body has neither "items" nor "data" with a list of records')

@@ -76,7 +76,7 @@ class Block:
         """Take record `index` of the payload, or put it aside."""
         try:
             usual = _USUAL.decode(raw)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             try:
                 thorough = read_thoroughly(raw, plausible)
             except RecordRefused as refusal:
@@ -165,7 +165,7 @@ def read_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> Thorough:
     """The canonical form of a record, and its identity. Raises RecordRefused."""
     try:
         record = read_record(decode_object(raw))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise RecordRefused("record", f"is no JSON object: {error}") from error
     identity = identify(record.values, plausible)
     line = encode_object(write_record(CallRecord(record.values, {})))

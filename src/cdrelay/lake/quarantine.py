@@ -1,4 +1,4 @@
-"""Records that cannot be stored, put aside with the reason: one file a payload, so that they can be seen and loaded again."""
+"""Records that cannot be stored, put aside with the reason, one file a payload."""
 
 import base64
 from dataclasses import dataclass

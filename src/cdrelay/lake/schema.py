@@ -17,7 +17,7 @@ OWN_COLUMNS = {
     "payload": "VARCHAR",
     "received": "TIMESTAMP WITH TIME ZONE",
 }
-"""Where a row came from: the number of its load, source, channel (intake, webhook, repair), payload, time of receipt."""
+"""Where a row came from: number of its load, source, channel (intake, webhook, repair), payload, time of receipt."""
 EXTRA = "extra"
 """JSON of unknown keys and of values that do not fit their column."""
 

@@ -7,6 +7,7 @@ the moment of arrival, so that the oldest is loaded first.
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -68,21 +69,19 @@ class Incoming:
         self._part = self._final.with_suffix(".part")
         self._require_room = require_room
         self._header = msgspec.json.encode(envelope) + b"\n"
-        self._file: BinaryIO | None = None
         self.size = 0
-
-    def __enter__(self) -> Self:
         try:
-            self._file = self._part.open("w+b")
+            self._file: BinaryIO = self._part.open("wb")
             self._file.write(self._header)
         except OSError as error:
-            self._discard()
+            self._part.unlink(missing_ok=True)
             raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
         return self
 
     def write(self, piece: bytes | memoryview) -> None:
         """Take the next piece of the body. Raises NoRoom."""
-        assert self._file is not None
         try:
             self._file.write(piece)
         except OSError as error:
@@ -91,20 +90,27 @@ class Incoming:
 
     def body(self) -> bytes:
         """What was written so far, read back, so that memory need not hold it while it arrives."""
-        assert self._file is not None
-        self._file.flush()
-        self._file.seek(len(self._header))
-        body = self._file.read()
-        self._file.seek(0, os.SEEK_END)
-        return body
+        try:
+            self._file.flush()
+            with self._part.open("rb") as file:
+                file.seek(len(self._header))
+                return file.read()
+        except OSError as error:
+            raise NoRoom(f"the spool cannot be read back: {error.strerror}") from error
+
+    def sync(self) -> None:
+        """Make what was written durable, ahead of `commit`; `body` may be read meanwhile. Raises NoRoom."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
 
     def commit(self) -> Path:
         """Make it durable and visible to the loader; returns only then. Raises NoRoom."""
-        assert self._file is not None
+        self._require_room(0)
+        self.sync()
         try:
-            self._require_room(0)
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
             self._part.rename(self._final)
             sync_folder(self._final.parent)
@@ -118,13 +124,13 @@ class Incoming:
         self._discard()
 
     def _discard(self) -> None:
-        if self._file is not None:
+        with suppress(OSError):  # a full disk also fails the last flush
             self._file.close()
         self._part.unlink(missing_ok=True)
 
 
 class Spool:
-    """A folder of payloads that wait to be loaded. Writers and one loader may use it at once, also from several processes."""
+    """A folder of payloads that wait to be loaded. Writers and a loader may use it at once, in several processes."""
 
     def __init__(self, folder: Path, reserve_bytes: int = 0) -> None:
         self.folder = folder
@@ -133,7 +139,10 @@ class Spool:
 
     def require_room(self, size: int) -> None:
         """Raise NoRoom when a body of `size` bytes would use up the reserve of the disk."""
-        free = shutil.disk_usage(self.folder).free
+        try:
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise NoRoom(f"the spool folder is not there: {error.strerror}") from error
         if free < size + self._reserve:
             raise NoRoom(
                 f"{free} bytes are free on the disk of the spool, of which {self._reserve} are kept in reserve"

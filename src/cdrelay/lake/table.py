@@ -173,7 +173,7 @@ class RecordTable:
         sync_folder(log)
 
     def vacuum(self) -> None:
-        """Delete files that no state of the last hour uses, those of interrupted loads among them. Under the loader's lock."""
+        """Delete files that no state of the last hour uses, also of interrupted loads. Under the loader's lock."""
         with self._lock:
             self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
 

@@ -8,10 +8,10 @@ import msgspec
 
 from cdrelay.errors import CdrelayError
 from cdrelay.records.fields import BY_COLUMN
-from cdrelay.records.values import Misfit, Value, is_uuid, read_value
+from cdrelay.records.values import Misfit, Value, is_gap, is_uuid, read_value
 from cdrelay.records.wire import decode_object, read_record
 
-ORG_UUID, REPORT_ID, REPORT_TIME = (BY_COLUMN[name] for name in ("org_uuid", "report_id", "report_time"))
+KEYS = ORG_UUID, REPORT_ID, REPORT_TIME = tuple(BY_COLUMN[name] for name in ("org_uuid", "report_id", "report_time"))
 
 
 class RecordRefused(CdrelayError):
@@ -52,7 +52,7 @@ def identify(values: Mapping[str, Value], plausible: Plausible) -> Identity:
     if not plausible.oldest <= report_time <= plausible.newest:
         raise RecordRefused(
             REPORT_TIME.name,
-            f"is not plausible: it must lie from {plausible.oldest:%Y-%m-%d %H:%M} to {plausible.newest:%Y-%m-%d %H:%M}",
+            f"is not plausible, which is from {plausible.oldest:%Y-%m-%dT%H:%MZ} to {plausible.newest:%Y-%m-%dT%H:%MZ}",
         )
     return Identity(org_uuid, report_id, report_time)
 
@@ -60,28 +60,36 @@ def identify(values: Mapping[str, Value], plausible: Plausible) -> Identity:
 # Only the three keys are looked at; the rest of the record is passed over at the speed of the parser.
 _Keys = msgspec.defstruct(
     "_Keys",
-    [
-        (field.column, str | None, msgspec.field(name=field.name, default=None))
-        for field in (ORG_UUID, REPORT_ID, REPORT_TIME)
-    ],
+    [(field.column, str | None, msgspec.field(name=field.name, default=None)) for field in KEYS],
 )
 _KEYS_DECODER = msgspec.json.Decoder(_Keys)
 
 
 def read_identity(raw: bytes | msgspec.Raw, plausible: Plausible) -> Identity:
-    """The identity of the record in `raw`, spelled in any way. Raises RecordRefused."""
+    """The identity of the record in `raw`, spelled in any way. Raises RecordRefused, also when `raw` is no UTF-8."""
+    try:
+        str(raw, "utf-8")  # type: ignore[arg-type]  # any buffer will do; the parser passes over what it need not read
+        values = _usual_values(raw)
+        if values is None:  # spelled or typed in another way: the thorough reading tells
+            values = read_record(decode_object(raw)).values
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RecordRefused("record", f"is no JSON object: {error}") from error
+    return identify(values, plausible)
+
+
+def _usual_values(raw: bytes | msgspec.Raw) -> Mapping[str, Value] | None:
+    """The three values, where their keys are spelled as on the wire and their JSON is text; None otherwise."""
     try:
         keys = _KEYS_DECODER.decode(raw)
-        return identify(
-            {
-                field.column: read_value(field, getattr(keys, field.column))
-                for field in (ORG_UUID, REPORT_ID, REPORT_TIME)
-            },
-            plausible,
-        )
-    except (msgspec.MsgspecError, Misfit):
-        pass  # spelled or typed in another way, or no record at all: the thorough reading tells
-    try:
-        return identify(read_record(decode_object(raw)).values, plausible)
-    except msgspec.MsgspecError as error:
-        raise RecordRefused("record", f"is no JSON object: {error}") from error
+    except msgspec.ValidationError:
+        return None
+    values = {}
+    for field in KEYS:
+        text = getattr(keys, field.column)
+        if is_gap(field, text):
+            return None
+        try:
+            values[field.column] = read_value(field, text)
+        except Misfit:
+            return None
+    return values

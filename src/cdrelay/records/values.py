@@ -30,7 +30,7 @@ class Misfit(ValueError):
 
 
 def is_gap(field: Field, raw: Any) -> bool:
-    """Whether a JSON value means that there is no value: null, the empty text, and `NA` or `na` where it is no value."""
+    """Whether a JSON value means that there is none: null, the empty text, and `NA` or `na` where that is no value."""
     return raw is None or raw == "" or (raw in ("NA", "na") and not field.na_is_value)
 
 
@@ -38,10 +38,7 @@ def read_value(field: Field, raw: Any) -> Value:
     """The typed value of a JSON value that is no gap (numbers with a fraction as Decimal). Raises Misfit."""
     if isinstance(raw, dict | list):
         raise Misfit(f"{field.name} holds a structure")
-    if isinstance(raw, bool):
-        text = "true" if raw else "false"
-    else:
-        text = raw if isinstance(raw, str) else str(raw)
+    text = str(raw).lower() if isinstance(raw, bool) else str(raw)
     value = _READERS[field.kind](text)
     if value is None:
         raise Misfit(f"{field.name} is no {field.kind.value}")
@@ -99,7 +96,7 @@ _READERS: dict[Kind, Callable[[str], Value | None]] = {
 
 
 def write_value(field: Field, value: Value | None) -> str | int:
-    """The canonical JSON value: text, save for the two fields whose numbers the wire carries as numbers; a gap is ""."""
+    """The canonical JSON value: text, save for the two fields that the wire carries as numbers; a gap is ""."""
     if value is None:
         return ""
     if isinstance(value, datetime):

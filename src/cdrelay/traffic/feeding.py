@@ -62,7 +62,7 @@ class Feeder:
             try:
                 async with session.post(self._url, data=body) as answer:
                     text = await answer.read()
-                    # 422: every record was refused, each with its reason; broken ones are part of what traffic can send.
+                    # 422: every record was refused with its reason; broken ones are part of what traffic can send.
                     if answer.status < 300 or answer.status == 422:
                         return failures
                     if answer.status < 500 and answer.status != 429:
