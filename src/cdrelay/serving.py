@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from cdrelay.errors import CdrelayError
@@ -31,6 +32,12 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def run(app: FastAPI, listening: socket.socket, workers: Sequence[Worker]) -> None:
+    """`serve` on the fast event loop, to its end. Raises KeyboardInterrupt when it was ended by SIGINT."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(app, listening, workers))
+
+
 async def serve(app: FastAPI, listening: socket.socket, workers: Sequence[Worker]) -> None:
     """Serve and work until SIGINT or SIGTERM; then finish the requests under way, stop the workers and return.
 
@@ -39,7 +46,6 @@ async def serve(app: FastAPI, listening: socket.socket, workers: Sequence[Worker
     config = uvicorn.Config(
         app,
         http="httptools",
-        loop="uvloop",
         log_config=None,
         access_log=False,
         server_header=False,

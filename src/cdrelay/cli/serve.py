@@ -12,8 +12,7 @@ from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.status import as_json
-from cdrelay.serving import Worker, open_socket
-from cdrelay.serving import serve as run_server
+from cdrelay.serving import Worker, open_socket, run
 from cdrelay.settings import Settings
 from cdrelay.traffic import Plan
 from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
@@ -83,7 +82,7 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
         if demo is not None:
             workers += [prepare_demo(running, demo, address), _narrator(running)]
         _introduce(settings, roles, address)
-        asyncio.run(run_server(running.app, listening, workers))
+        run(running.app, listening, workers)
     except KeyboardInterrupt:
         pass
     finally:

@@ -68,7 +68,7 @@ _KEYS_DECODER = msgspec.json.Decoder(_Keys)
 def read_identity(raw: bytes | msgspec.Raw, plausible: Plausible) -> Identity:
     """The identity of the record in `raw`, spelled in any way. Raises RecordRefused, also when `raw` is no UTF-8."""
     try:
-        str(raw, "utf-8")  # type: ignore[arg-type]  # any buffer will do; the parser passes over what it need not read
+        str(raw, "utf-8")  # any buffer will do; the parser passes over what it need not read
         values = _usual_values(raw)
         if values is None:  # spelled or typed in another way: the thorough reading tells
             values = read_record(decode_object(raw)).values
