@@ -47,13 +47,13 @@ class Store:
     engine: duckdb.DuckDBPyConnection
 
 
-def open_store(folder: Path, batch_bytes: int = 64 * 2**20) -> Store:
+def open_store(folder: Path) -> Store:
     """A store as a process would open it, with the default limits."""
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_engine(EngineLimits(), folder / "scratch")
     spool, table = Spool(folder / "spool"), RecordTable(folder / "lake")
     quarantine = Quarantine(folder / "quarantine")
-    limits = LoadLimits(batch_bytes=batch_bytes)
+    limits = LoadLimits()
     loader = Loader(spool, table, engine, quarantine, SystemClock(), limits, lambda _receipts: None)
     return Store(spool, Lake(table, engine), loader, engine)
 
@@ -78,13 +78,3 @@ def stopwatch() -> Iterator[Callable[[], float]]:
     """Seconds since the block began."""
     began = time.perf_counter()
     yield lambda: time.perf_counter() - began
-
-
-def best(runs: int, work: Callable[[], None]) -> float:
-    """The seconds of the fastest of some runs: what the machine can do when nothing else disturbs it."""
-    seconds = []
-    for _ in range(runs):
-        with stopwatch() as elapsed:
-            work()
-            seconds.append(elapsed())
-    return min(seconds)

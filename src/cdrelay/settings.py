@@ -1,5 +1,6 @@
 """Settings: shipped defaults, then settings.toml in the home folder, then CDRELAY_… variables; read at the entry."""
 
+import math
 import os
 import re
 import tomllib
@@ -91,9 +92,11 @@ def _fit(name: str, value: Any, origin: str) -> Any:
             return _truth(value)
         if kind is Path:
             return Path(str(value)).expanduser().absolute()
-        if isinstance(value, bool):
+        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
             raise ValueError(value)
         fitted = kind(value)  # type: ignore[operator]
+        if kind is float and not math.isfinite(fitted):
+            raise ValueError(value)
     except (TypeError, ValueError):
         raise SettingError(f"{origin}: {name} must be {_in_words(kind)}, not {value!r}") from None
     if kind in (int, float) and fitted < 0:
@@ -128,7 +131,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
     if file.exists():
         try:
             given = tomllib.loads(file.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise SettingError(f"{file}: {error}") from error
         if "home" in given:
             raise SettingError(f"{file}: home cannot be set in a file inside it; set CDRELAY_HOME")

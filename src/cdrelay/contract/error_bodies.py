@@ -26,7 +26,7 @@ def error_message(body: bytes) -> str:
     """What an error body says, from whichever shape, plain text or HTML it came in; at most 300 characters."""
     try:
         parsed = msgspec.json.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         parsed = None
     if isinstance(parsed, dict):
         errors = parsed.get("errors")

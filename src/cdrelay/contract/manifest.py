@@ -36,9 +36,8 @@ class Manifest:
     def read(cls, headers: Mapping[str, str]) -> "Manifest | None":
         """From the headers of a delivery; None when they are not there or say nothing sensible, as with Webex."""
         try:
-            return cls(
-                Period(read_time(headers[WINDOW_START]), read_time(headers[WINDOW_END])),
-                *(int(headers[name]) for name in (PART, PARTS, COUNT)),
-            )
+            window = Period(read_time(headers[WINDOW_START]), read_time(headers[WINDOW_END]))
+            part, parts, count = (int(headers[name]) for name in (PART, PARTS, COUNT))
         except (KeyError, ValueError):
             return None
+        return cls(window, part, parts, count) if 1 <= part <= parts and count >= 0 else None

@@ -9,7 +9,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from cdrelay.errors import CdrelayError
 
@@ -20,14 +20,28 @@ class DatabaseUnavailable(CdrelayError):
     """The control database is locked, full or gone; what was asked of it did not happen and may be tried again."""
 
 
+@contextmanager
+def _translated(done: str) -> Iterator[None]:
+    """Raise DatabaseUnavailable for what is the database's fault, and leave alone what is the statement's."""
+    try:
+        yield
+    except DatabaseError as error:
+        # A file that is no database, or is damaged, is a plain DatabaseError; a broken constraint is a kind of its own.
+        if type(error) not in (DatabaseError, OperationalError):
+            raise
+        raise DatabaseUnavailable(f"the control database cannot be {done}: {error.orig}") from error
+
+
 class Database:
     """SQLite in WAL mode: many readers, one writer at a time. Never hold a transaction during a network call.
 
     `read` and `write` may be used from any thread. A `write` that ends without an exception is durable.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_milliseconds: int = _BUSY_MILLISECONDS) -> None:
+        """`busy_milliseconds` is how long a lock that another process holds is waited for."""
         self.path = path
+        self._busy_milliseconds = busy_milliseconds
         self._readers = self._engine("DEFERRED")
         self._writer = self._engine("IMMEDIATE")
         # SQLite would make the second writer poll; in one process a lock is fair and cheaper.
@@ -41,7 +55,7 @@ class Database:
             # The driver must not begin transactions of its own, so that BEGIN IMMEDIATE can be ours.
             connection.isolation_level = None
             for pragma in (
-                f"busy_timeout={_BUSY_MILLISECONDS}",
+                f"busy_timeout={self._busy_milliseconds}",
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
@@ -57,20 +71,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one state. Raises DatabaseUnavailable."""
-        try:
-            with self._readers.connect() as connection:
-                yield connection
-        except OperationalError as error:
-            raise DatabaseUnavailable(f"the control database cannot be read: {error.orig}") from error
+        with _translated("read"), self._readers.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back when the block raises. Raises DatabaseUnavailable."""
-        try:
-            with self._writing, self._writer.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise DatabaseUnavailable(f"the control database cannot be written: {error.orig}") from error
+        with _translated("written"), self._writing, self._writer.begin() as connection:
+            yield connection
 
     def migrate(self) -> None:
         """Bring the schema to the present version; doing so again changes nothing."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -11,28 +12,41 @@ from cdrelay.errors import CdrelayError
 
 
 class SecretUnreadable(CdrelayError):
-    """A stored secret does not fit the key file; the key was replaced, or the database comes from elsewhere."""
+    """A stored secret does not fit the key file, which was replaced or is damaged, or the database is another's."""
 
 
 class SecretBox:
     """Encrypts with the key in a file of its own, readable by its owner alone and made when it is missing."""
 
     def __init__(self, key_file: Path) -> None:
+        """Raises SecretUnreadable when the file holds no key."""
         self._key_file = key_file
-        self._fernet = Fernet(self._key())
-
-    def _key(self) -> bytes:
+        if not key_file.exists():
+            self._make_key()
         try:
-            # Exclusive, so that of two processes starting together one makes the key and the other reads it.
-            handle = os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self._key_file.read_bytes().strip()
-        with os.fdopen(handle, "wb") as file:
-            key = Fernet.generate_key()
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        return key
+            self._fernet = Fernet(key_file.read_bytes().strip())
+        except ValueError as error:
+            raise SecretUnreadable(f"{key_file} holds no key") from error
+
+    def _make_key(self) -> None:
+        """Whole or not at all; of two processes starting together one makes the key and both read it."""
+        draft = self._key_file.with_name(f"{self._key_file.name}.{secrets.token_hex(8)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(Fernet.generate_key())
+                file.flush()
+                os.fsync(file.fileno())
+            # A link, unlike a rename, does not replace the key that another process made meanwhile.
+            with suppress(FileExistsError):
+                self._key_file.hardlink_to(draft)
+        finally:
+            draft.unlink()
+        folder = os.open(self._key_file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def seal(self, secret: str) -> bytes:
         """Encrypt."""

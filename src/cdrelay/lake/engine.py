@@ -10,7 +10,7 @@ import duckdb
 class EngineLimits:
     """What one engine may use."""
 
-    memory_megabytes: int = 512
+    memory_megabytes: int = 384
     threads: int = 2
 
 

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 class LoadLimits:
     """The bounds of a load."""
 
-    batch_bytes: int = 64 * 2**20
+    batch_bytes: int = 128 * 2**20
     unpacked_bytes: int = 2**30
     version_reach: timedelta = timedelta(hours=48)
     """How far apart the Report times of two versions of a record may lie."""
@@ -208,7 +208,7 @@ class _BatchLoad:
         return written + rewritten, removed
 
     def _find_newest(self) -> None:
-        self._cursor.register("arrived", self._batch.arrived())
+        self._cursor.register("arrived", self._batch.arrived)
         self._cursor.execute(statement("keys"), {"oldest": self._plausible.oldest, "newest": self._plausible.newest})
         self._read_again(self._cursor.execute(statement("unsure_lines")).fetchall())
         self._cursor.execute(statement("newest_in_batch"))
@@ -219,7 +219,7 @@ class _BatchLoad:
             if identity is not None:
                 self._cursor.execute(statement("replace_key"), {"block": block, "row": row, **asdict(identity)})
         if lines:
-            self._cursor.register("arrived", self._batch.arrived())
+            self._cursor.register("arrived", self._batch.made_ready().arrived)
 
     def _find_stored(self, files: Sequence[DataFile]) -> None:
         """A version may be older or newer than the one that came, by up to the reach, whichever came first."""

@@ -11,6 +11,10 @@ import msgspec
 from cdrelay.errors import CdrelayError
 
 
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What the JSON parser raises: broken or nested too deeply, and, where it makes text, bytes that are none."""
+
+
 class BodyUnreadable(CdrelayError):
     """The body as a whole is no list of records; the message says where it stops making sense."""
 
@@ -58,7 +62,7 @@ def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
         return [msgspec.Raw(line) for piece in body.split(b"\n") if (line := piece.strip())]
     try:
         return _records(body, inner=False)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BodyUnreadable(f"the body is no list of records: {error}") from error
 
 

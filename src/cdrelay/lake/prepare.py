@@ -5,16 +5,17 @@ read thoroughly by `records` and written anew in canonical form, or put aside wi
 """
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, split, unpack
+from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, split, unpack
 from cdrelay.lake.spool import Spool, Spooled
 from cdrelay.records.fields import FIELDS, Kind
 from cdrelay.records.identity import Identity, Plausible, RecordRefused, identify
@@ -30,7 +31,9 @@ _Usual = msgspec.defstruct(
     forbid_unknown_fields=True,
     gc=False,
 )
+_KEYS_OF = attrgetter("org_uuid", "report_id", "report_time")
 _ROWS_A_CHUNK = 4096
+_ROWS_AT_ONCE = 2048
 _USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Usual)
 
 
@@ -72,26 +75,35 @@ class Block:
         self.report_ids: list[str | None] = []
         self.report_times: list[str | None] = []
 
-    def take(self, index: int, raw: msgspec.Raw, plausible: Plausible) -> None:
-        """Take record `index` of the payload, or put it aside."""
+    def take(self, first: int, raws: Sequence[msgspec.Raw], plausible: Plausible) -> None:
+        """Take records of the payload, the first of which is number `first`; what cannot be stored is put aside."""
         try:
-            usual = _USUAL.decode(raw)
-        except (msgspec.MsgspecError, RecursionError):
-            try:
-                thorough = read_thoroughly(raw, plausible)
-            except RecordRefused as refusal:
-                self.payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
-                return
-            identity = thorough.identity
-            self._keep(len(self.lines), thorough)
-            keys = (identity.org_uuid, identity.report_id, write_timestamp(identity.report_time))
-        else:
-            self.lines.append(raw)
-            keys = (usual.org_uuid, usual.report_id, usual.report_time)
+            # One comprehension, and no record kept beyond its turn: the parser then works in the processor's cache.
+            keys = [_KEYS_OF(_USUAL.decode(raw)) for raw in raws]
+        except UNREADABLE:
+            if len(raws) > 1:
+                for number, raw in enumerate(raws, first):
+                    self.take(number, (raw,), plausible)
+            else:
+                self._take_unusual(first, raws[0], plausible)
+            return
+        self.lines += raws
+        self.indexes.extend(range(first, first + len(raws)))
+        self.org_uuids += [org_uuid for org_uuid, _report_id, _report_time in keys]
+        self.report_ids += [report_id for _org_uuid, report_id, _report_time in keys]
+        self.report_times += [report_time for _org_uuid, _report_id, report_time in keys]
+
+    def _take_unusual(self, index: int, raw: msgspec.Raw, plausible: Plausible) -> None:
+        try:
+            thorough = read_thoroughly(raw, plausible)
+        except RecordRefused as refusal:
+            self.payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
+            return
+        self._keep(len(self.lines), thorough)
         self.indexes.append(index)
-        self.org_uuids.append(keys[0])
-        self.report_ids.append(keys[1])
-        self.report_times.append(keys[2])
+        self.org_uuids.append(thorough.identity.org_uuid)
+        self.report_ids.append(thorough.identity.report_id)
+        self.report_times.append(write_timestamp(thorough.identity.report_time))
 
     def read_again(self, row: int, plausible: Plausible) -> Identity | None:
         """Replace a line by its canonical form and return its identity.
@@ -107,6 +119,9 @@ class Block:
             self.payload.refused.append(Refused(self.indexes[row], bytes(raw), refusal.field, refusal.rule))
             return None
         self._keep(row, thorough)
+        self.org_uuids[row] = thorough.identity.org_uuid
+        self.report_ids[row] = thorough.identity.report_id
+        self.report_times[row] = write_timestamp(thorough.identity.report_time)
         return thorough.identity
 
     def _keep(self, row: int, thorough: "Thorough") -> None:
@@ -123,9 +138,15 @@ class Batch:
         self.finished: list[PayloadTally] = []
         """Payloads whose last line is in this batch: their spool files may go when it is committed."""
         self.size = 0
+        self.arrived: pa.Table
+        """The lines for DuckDB: block, row, the three keys and the JSON as text, and extra. See `made_ready`."""
 
-    def arrived(self) -> pa.Table:
-        """The lines for DuckDB: block, row, the three keys and the JSON as text, and extra."""
+    def made_ready(self) -> "Batch":
+        """Bring `arrived` up to date with the blocks."""
+        self.arrived = self._arrived()
+        return self
+
+    def _arrived(self) -> pa.Table:
         blocks = self.blocks
         lines = [line for block in blocks for line in block.lines]
         offsets = array("q", accumulate((len(memoryview(line)) for line in lines), initial=0))
@@ -143,8 +164,9 @@ class Batch:
             ),
             "json": pa.LargeStringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(b"".join(lines))),
         }
+        table = pa.table(columns)
         # Several chunks, so that the engine's threads share the work.
-        return pa.Table.from_batches(pa.table(columns).to_batches(max_chunksize=_ROWS_A_CHUNK))
+        return pa.Table.from_batches(table.to_batches(max_chunksize=_ROWS_A_CHUNK), schema=table.schema)
 
 
 def _texts(columns: Iterable[Iterable[str | None]]) -> pa.Array:
@@ -165,7 +187,7 @@ def read_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> Thorough:
     """The canonical form of a record, and its identity. Raises RecordRefused."""
     try:
         record = read_record(decode_object(raw))
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RecordRefused("record", f"is no JSON object: {error}") from error
     identity = identify(record.values, plausible)
     line = encode_object(write_record(CallRecord(record.values, {})))
@@ -173,26 +195,31 @@ def read_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> Thorough:
 
 
 def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpacked_limit: int) -> Iterator[Batch]:
-    """Batches of about `batch_bytes` from spool files, in order. A payload may reach over several batches."""
+    """Batches of at most about `batch_bytes` from spool files, in order. A payload may reach over several batches."""
     batch = Batch()
+    # The first is small, so that the engine need not wait long for it, and each is twice as large as the one before.
+    enough = batch_bytes // 8
     for path in paths:
         try:
             payload = PayloadTally(Spool.open(path))
         except FileNotFoundError:
             continue  # another process loaded it between the listing and now
         block = _begin(batch, payload)
-        for index, raw in enumerate(_records_of(payload, unpacked_limit)):
-            block.take(index, raw, plausible)
-            payload.records += 1
-            batch.size += len(memoryview(raw))
-            if batch.size >= batch_bytes:
-                yield batch
+        raws = _records_of(payload, unpacked_limit)
+        for first in range(0, len(raws), _ROWS_AT_ONCE):
+            some = raws[first : first + _ROWS_AT_ONCE]
+            block.take(first, some, plausible)
+            payload.records += len(some)
+            batch.size += sum(len(memoryview(raw)) for raw in some)
+            if batch.size >= enough:
+                yield batch.made_ready()
+                enough = min(2 * enough, batch_bytes)
                 batch = Batch()
                 block = _begin(batch, payload)
         batch.finished.append(payload)
         batch.size += 200  # thousands of tiny payloads are a batch too
     if batch.blocks:
-        yield batch
+        yield batch.made_ready()
 
 
 def _begin(batch: Batch, payload: PayloadTally) -> Block:

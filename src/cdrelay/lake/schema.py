@@ -9,7 +9,8 @@ import deltalake
 
 from cdrelay.records.fields import BY_COLUMN, FIELDS, Field, Kind
 
-KEY_COLUMNS = ("org_uuid", "report_id", "report_time", "release_time")
+IDENTITY_COLUMNS = ("org_uuid", "report_id", "report_time")
+KEY_COLUMNS = (*IDENTITY_COLUMNS, "release_time")
 OWN_COLUMNS = {
     "load_seq": "BIGINT",
     "source": "VARCHAR",
@@ -105,18 +106,31 @@ def misfit() -> str:
         typed = f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})"
         sure = {
             Kind.UUID: f"{name} = lower({name})",
-            Kind.TIMESTAMP: (
-                f"({name} LIKE '____-__-__T__:__:__.___Z' OR {name} LIKE '____-__-__ __:__:__.___'"
-                f" OR {name} LIKE '____-__-__T__:__:__.______Z')"
-                f" AND {typed} IS NOT NULL"
-            ),
+            Kind.TIMESTAMP: sure_time(name),
             Kind.BOOLEAN: f"{name} IN ('true', 'false')",
             Kind.INTEGER: f"CAST({typed} AS VARCHAR) = {name}",
             Kind.NUMBER: f"isfinite({typed}) AND CAST({typed} AS VARCHAR) = {name}",
         }.get(field.kind)
         if sure:
             tests.append(f"(NOT {_gap(field)} AND NOT coalesce({sure}, false))")
+    # Of a key that comes twice in one record the engine takes the first and the parser the last.
+    tests += [f"{_quoted(BY_COLUMN[name])} IS DISTINCT FROM key_{name}" for name in IDENTITY_COLUMNS]
     return " OR ".join(tests)
+
+
+def sure_time(text: str) -> str:
+    """The condition that the engine reads a text as the time that it is on the wire.
+
+    Its cast allows more than that: blanks for leading zeros, signs, hour 24, years before the first.
+    """
+    return (
+        f"({text} LIKE '____-__-__T__:__:__.___Z' OR {text} LIKE '____-__-__ __:__:__.___'"
+        f" OR {text} LIKE '____-__-__T__:__:__.______Z')"
+        f" AND NOT contains({text}, 'T ') AND NOT contains({text}, '  ') AND NOT ends_with({text}, ' ')"
+        f" AND NOT contains({text}, '+') AND NOT contains({text}, '.-') AND {text} >= '0001'"
+        f" AND NOT contains({text}, 'T24:') AND NOT contains({text}, ' 24:')"
+        f" AND TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE) IS NOT NULL"
+    )
 
 
 def _wire_value(field: Field) -> str:
@@ -145,6 +159,8 @@ FRAGMENTS = {
     "json_structure": json_structure(),
     "typed_columns": typed_columns(),
     "misfit": misfit(),
+    "identity_as_read": ", ".join(f"a.{name} AS key_{name}" for name in IDENTITY_COLUMNS),
+    "sure_report_time": sure_time("report_time"),
     "wire_json": wire_json(),
 }
 """What `{{name}}` in the .sql files stands for."""

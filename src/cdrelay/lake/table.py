@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -189,7 +190,8 @@ def _delta_statistics(file: Written) -> str:
         gaps[name] = int(values["null_count"])
         if "min" in values:
             least[name] = _statistic(kind, values["min"], up=False)
-            greatest[name] = _statistic(kind, values["max"], up=True)
+            with suppress(OverflowError):  # the last millisecond of the calendar: no bound is a bound too
+                greatest[name] = _statistic(kind, values["max"], up=True)
     return json.dumps({"numRecords": file.rows, "minValues": least, "maxValues": greatest, "nullCount": gaps})
 
 

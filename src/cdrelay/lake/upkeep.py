@@ -14,13 +14,13 @@ MANY = 32
 """So many small files of one day are merged. Each record is then rewritten a few times in its life at most."""
 
 
-def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection) -> int:
-    """Merge the small files of every day that has many; how many files went. To be called under the loader's lock."""
+def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = MANY) -> int:
+    """Merge the small files of every day that has `many`; how many files went. To be called under the loader's lock."""
     by_day: dict[str, list[DataFile]] = defaultdict(list)
     for file in table.snapshot().files:
         if file.size < SMALL_BYTES:
             by_day[file.path.partition("/")[0]].append(file)
-    crowded = {day: files for day, files in by_day.items() if len(files) >= MANY}
+    crowded = {day: files for day, files in by_day.items() if len(files) >= many}
     for day, files in crowded.items():
         target = table.new_file(day, max(file.last_load for file in files))
         sql = statement("compact_files", parquet=table.absolute(files), target=literal(str(target)))

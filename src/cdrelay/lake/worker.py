@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 import duckdb
+import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.load import Loader
+
+_log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -30,6 +33,10 @@ class LoadWorker:
                 pause = _PAUSE_SECONDS
             except (CdrelayError, OSError, duckdb.Error) as error:
                 await asyncio.to_thread(self._report, "load", _without_values(error))
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001  # the outermost loop: what comes next must still be loaded
+                _log.exception("load.failed")
+                await asyncio.to_thread(self._report, "load", f"unexpected: {type(error).__name__}")
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await self._clock.sleep(pause)
 

@@ -7,7 +7,8 @@ for every record, and two encodings of one record read as one.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -15,8 +16,18 @@ import msgspec
 from cdrelay.records.fields import BY_NAME, FIELDS, Field, field_for
 from cdrelay.records.values import Misfit, Value, is_gap, read_value, write_value
 
-# Fractions become Decimal, so that a number nobody knows comes out digit for digit.
-_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+
+def _number(text: str) -> Decimal | int | str:
+    """Fractions become Decimal, so that a number nobody knows comes out digit for digit."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # its exponent is past 18 digits: kept as text, so that its record can be stored
+        return text
+    return 0 if str(number) == "-0" else number  # `-0E0` would be written as `-0`, which is read as 0
+
+
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=_number)
+_DEPTH = 64
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SORTING_ENCODER = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
@@ -38,7 +49,8 @@ def read_record(wire: Mapping[str, Any]) -> CallRecord:
     """The record that a decoded JSON object means."""
     values: dict[str, Value] = {}
     extra: dict[str, Any] = {}
-    for key, field, raw in _by_preference(wire):
+    for key, field, value in _by_preference(wire):
+        raw = _within_depth(value) if isinstance(value, dict | list) else value
         if field is None:
             extra[key] = raw
         elif is_gap(field, raw):
@@ -51,6 +63,20 @@ def read_record(wire: Mapping[str, Any]) -> CallRecord:
             except Misfit:
                 extra[field.name] = raw
     return CallRecord(values, extra)
+
+
+def _within_depth(structure: Any) -> Any:
+    """A structure; one of too many levels as its JSON text, which can be read again however deep the reader stands.
+
+    Parsers count their levels on the stack of who calls them: what one caller could just read, another could not.
+    """
+    level = [structure]
+    for _ in range(_DEPTH):
+        inner = chain.from_iterable(each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return structure
+    return _ENCODER.encode(structure).decode()
 
 
 def _by_preference(wire: Mapping[str, Any]) -> Iterable[tuple[str, Field | None, Any]]:
