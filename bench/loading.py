@@ -1,4 +1,4 @@
-"""Loading: from spool to committed lake, against DuckDB's own `COPY (SELECT … FROM read_json(…)) TO … (FORMAT parquet)`.
+"""Loading: from spool to committed lake, against DuckDB's own `COPY (SELECT … FROM read_json(…)) TO …` as Parquet.
 
 Two peers, both with explicit text columns and without types, checks, de-duplication and fsync:
 the same bytes, which are deliveries as they came; and, harder, the same records made ready for DuckDB beforehand, one a

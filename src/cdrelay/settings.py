@@ -142,6 +142,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
             values[name] = _fit(name, text, variable)
     values |= {name: _fit(name, value, "command line") for name, value in overrides.items() if value is not None}
     settings = Settings(**values)
+    if settings.port > 65_535:
+        raise SettingError(f"port must be at most 65535, but is {settings.port}")
     try:
         _ = settings.rules
     except ValueError as error:

@@ -1,11 +1,13 @@
 """The entry of the command line."""
 
 import logging
+import os
 import sys
 from typing import Annotated
 
 import structlog
 import typer
+from rich.markup import escape
 
 from cdrelay import __version__
 from cdrelay.cli import collector, publisher, records, serve, settings, traffic
@@ -82,5 +84,8 @@ def run() -> None:
     try:
         app()
     except CdrelayError as error:
-        talk.print(f"[red]error:[/] {error}", highlight=False)
+        talk.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

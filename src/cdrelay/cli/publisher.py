@@ -70,7 +70,11 @@ def _cell(value: Any) -> str:
 
 
 @partner_app.command("add")
-def add_partner(typer_context: typer.Context, name: str, as_json: JsonOption = False) -> None:
+def add_partner(
+    typer_context: typer.Context,
+    name: Annotated[str, typer.Argument(help="How the partner is called; no two have the same name.")],
+    as_json: JsonOption = False,
+) -> None:
     """Add a partner and print its id."""
     partner = _directory(typer_context).add_partner(name)
     print_json(asdict(partner)) if as_json else typer.echo(partner.id)

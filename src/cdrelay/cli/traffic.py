@@ -9,6 +9,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cdrelay.cli.context import context_of, talk
+from cdrelay.cli.period import read_moment
 from cdrelay.clock import SystemClock
 from cdrelay.traffic import Faults, Plan, Traffic
 from cdrelay.traffic.feeding import Fed, Feeder
@@ -26,13 +27,19 @@ def traffic(
     flat: Annotated[bool, typer.Option("--flat", help="No daily and weekly shape.")] = False,
     seconds: Annotated[float | None, typer.Option(min=1, help="Stop after so long; without it, go on.")] = None,
     records: Annotated[int | None, typer.Option(min=1, help="Print so many records as NDJSON and stop.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="When the printed calls ended at the latest; now, unless given.", metavar="TIME")
+    ] = None,
     late: Share = 0.0,
     duplicate: Share = 0.0,
     corrected: Share = 0.0,
     unknown_key: Share = 0.0,
     broken: Share = 0.0,
 ) -> None:
-    """Make calls with their legs. With --to they are handed to an intake endpoint as they end; else printed."""
+    """Make calls with their legs. With --to they are handed to an intake endpoint as they end; else printed.
+
+    The same seed makes the same calls; printed until the same moment, the same bytes.
+    """
     settings = context_of(typer_context).settings
     faults = Faults(late=late, duplicate=duplicate, corrected=corrected, unknown_key=unknown_key, broken=broken)
     calls = Traffic(
@@ -47,7 +54,8 @@ def traffic(
     )
     now = SystemClock().now()
     if not to:
-        lines = calls.records(records or 100, now - settings.rules.count_span, now)
+        end = read_moment("--until", until) if until else now
+        lines = calls.records(records or 100, end - settings.rules.count_span, end)
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
         return

@@ -17,7 +17,10 @@ from cdrelay.lake.table import RecordTable
 
 Format = Literal["parquet", "csv", "ndjson"]
 _OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER"}
-_QUESTIONS = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+class LakeMissing(CdrelayError):
+    """A question to a lake that does not exist."""
 
 
 class QueryRefused(CdrelayError):
@@ -36,8 +39,12 @@ class Reader:
     """Reads a lake for the command line, beside a server that writes, and never waits for it."""
 
     def __init__(self, folder: Path, limits: EngineLimits, scratch: Path) -> None:
+        """Raises LakeMissing: to read is no reason to make one."""
+        if not (folder / "_delta_log").is_dir():
+            raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
         self._table = RecordTable(folder)
         self._engine = open_engine(limits, scratch)
+        self._confined = False
 
     def __enter__(self) -> "Reader":
         return self
@@ -66,6 +73,8 @@ class Reader:
                 return self._write_lines(select, target)
             copy = statement("export_to", select=select, target=literal(str(target)), options=_OPTIONS[form])
             return int(self._engine.execute(copy).fetchall()[0][0])
+        except BrokenPipeError:
+            raise
         except (duckdb.Error, OSError) as error:
             if target.is_file():
                 target.unlink()
@@ -80,17 +89,23 @@ class Reader:
         return count
 
     def ask(self, sql: str) -> Answer:
-        """Answer one question over the view `records`. Raises QueryRefused for what is no question, or no SQL."""
+        """Answer one question over the view `records`. Raises QueryRefused for what is no question, or no SQL.
+
+        From the first question on nothing can be exported any more.
+        """
         files = self._table.absolute(self._table.snapshot().files)
         self._engine.execute(statement("records_view", parquet=files))
         # The view needs the files of the lake; the rest of the machine is out of reach for the question.
-        self._engine.execute(statement("confine", folder=literal(str(self._table.folder))))
+        if not self._confined:
+            self._engine.execute(statement("confine", folder=literal(str(self._table.folder))))
+            self._confined = True
         try:
             questions = self._engine.extract_statements(sql)
-            if len(questions) != 1 or questions[0].type not in _QUESTIONS:
+            # EXPLAIN is none: with ANALYZE it does what it explains, a COPY into the lake for one.
+            if len(questions) != 1 or questions[0].type != duckdb.StatementType.SELECT:
                 raise QueryRefused("ask one question: SELECT …, over the table records")
             cursor = self._engine.execute(questions[0])
-            return Answer([column[0] for column in cursor.description or ()], _stream(cursor))
+            return Answer([column[0] for column in cursor.description or ()], _answered(cursor))
         except duckdb.Error as error:
             raise QueryRefused(str(error)) from error
 
@@ -98,6 +113,14 @@ class Reader:
 def _stream(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while rows := cursor.fetchmany(2048):
         yield from rows
+
+
+def _answered(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    """The rows of an answer. Raises QueryRefused where a question goes wrong only while it is being answered."""
+    try:
+        yield from _stream(cursor)
+    except duckdb.Error as error:
+        raise QueryRefused(str(error)) from error
 
 
 def _time(moment: Any) -> str:

@@ -3,13 +3,13 @@
 Bodies are `{"items":[…]}`, `{"data":{"items":[…]}}`, `{"data":[…]}` or a bare array (FACTS 1.3), or one record a line.
 """
 
+import re
 import zlib
 from typing import Literal
 
 import msgspec
 
 from cdrelay.errors import CdrelayError
-
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What the JSON parser raises: broken or nested too deeply, and, where it makes text, bytes that are none."""
@@ -30,6 +30,13 @@ class _Listing(msgspec.Struct):
 
 _DOCUMENT = msgspec.json.Decoder(_Listing)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+# Half of a surrogate pair is what is left of an emoji where a name was cut. No parser takes it, and one such name would
+# cost all records of the payload; the replacement character costs the half emoji.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
+)
 
 
 def unpack(body: bytes, encoding: Literal["", "gzip"], limit: int) -> bytes:
@@ -58,12 +65,18 @@ def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
 
     Of a document the JSON of all records has been checked; of lines none has: a broken line is a broken record.
     """
+    if b"\\ud" in body or b"\\uD" in body:
+        body = _ESCAPE.sub(_mend, body)
     if lines:
         return [msgspec.Raw(line) for piece in body.split(b"\n") if (line := piece.strip())]
     try:
         return _records(body, inner=False)
     except UNREADABLE as error:
         raise BodyUnreadable(f"the body is no list of records: {error}") from error
+
+
+def _mend(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["half"] is None else b"\\ufffd"
 
 
 def _records(body: bytes | msgspec.Raw, *, inner: bool) -> list[msgspec.Raw]:

@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import uvicorn
 from fastapi import FastAPI
-from tests.support.provider import TOKEN, Call, Provider, body_of
 
 from cdrelay.clock import ManualClock
 from cdrelay.collector.answers import Patience
@@ -23,6 +21,8 @@ from cdrelay.collector.sources import SourceChange, Sources
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
+from tests.support.provider import TOKEN, Call, Provider, body_of
+from tests.support.server import serving as serving_app
 
 START = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 LIMITS = ClientLimits(answer_seconds=10, body_bytes=10_000_000, patience=Patience(3, 0))
@@ -104,25 +104,8 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def serving(receiver: Receiver) -> AsyncIterator[str]:
-    """The receiver over real HTTP, with the server that production uses; its address."""
+    """The receiver over real HTTP; its address."""
     app = FastAPI()
     app.include_router(webhook_router(receiver))
-    server = Server(uvicorn.Config(app, port=0, log_config=None, http="httptools", lifespan="off"))
-    async with server.running() as address:
+    async with serving_app(app) as address:
         yield address
-
-
-class Server(uvicorn.Server):
-    """Uvicorn on a free port, in the loop of the test."""
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        """Its address, until the block ends."""
-        self.config.load()
-        self.lifespan = self.config.lifespan_class(self.config)
-        await self.startup()
-        host, port = self.servers[0].sockets[0].getsockname()
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            await self.shutdown()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.integration.collector.collector_bench import Bench
 from tests.support.provider import Provider
 

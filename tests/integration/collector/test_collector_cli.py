@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import typer
 from structlog.testing import capture_logs
-from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
 from typer.testing import CliRunner, Result
 
 from cdrelay.cli import collector
 from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
 from cdrelay.settings import read_settings
+from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
 
 A = organization(1)
 

@@ -1,8 +1,6 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.collector.collector_bench import START, Bench
-from tests.support.provider import organization
 
 from cdrelay.collector.comparison import Former, State, Verdict, window_of
 from cdrelay.collector.errors import SourceUnknown
@@ -10,6 +8,8 @@ from cdrelay.collector.ledger import LedgerTotals
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
+from tests.integration.collector.collector_bench import START, Bench
+from tests.support.provider import organization
 
 A, B = organization(1), organization(2)
 

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.integration.collector.collector_bench import LIMITS, START
-from tests.support.provider import TOKEN, Call, Provider, Trouble, calls, organization
 
 from cdrelay.clock import ManualClock
 from cdrelay.collector.answers import Patience
@@ -12,6 +10,8 @@ from cdrelay.collector.errors import ProviderRejected, ProviderUnavailable
 from cdrelay.collector.partner_client import ClientLimits, PartnerClient
 from cdrelay.collector.receiving import count_records
 from cdrelay.contract.windows import Period
+from tests.integration.collector.collector_bench import LIMITS, START
+from tests.support.provider import TOKEN, Call, Provider, Trouble, calls, organization
 
 A, B = organization(1), organization(2)
 HOUR = Period(START.replace(hour=10, minute=0), START.replace(hour=11, minute=0))

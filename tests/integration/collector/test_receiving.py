@@ -11,12 +11,12 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
-from tests.integration.collector.collector_bench import START, Bench, serving, until
-from tests.support.provider import body_of, calls, organization
 
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.signature import sign
 from cdrelay.lake.spool import Spool
+from tests.integration.collector.collector_bench import START, Bench, serving, until
+from tests.support.provider import body_of, calls, organization
 
 SECRET = "example-secret"
 EMPTY = b'{"items":[]}'

@@ -4,13 +4,13 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.integration.collector.collector_bench import START, Bench, only, until
-from tests.support.provider import Call, Provider, Trouble, calls, organization
 
 from cdrelay.collector.comparison import margin
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.ledger import LedgerTotals
 from cdrelay.collector.sources import SourceChange
+from tests.integration.collector.collector_bench import START, Bench, only, until
+from tests.support.provider import Call, Provider, Trouble, calls, organization
 
 A, B = organization(1), organization(2)
 TEN = START.replace(hour=10, minute=10)

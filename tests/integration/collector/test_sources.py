@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.integration.collector.collector_bench import START, Bench
 
 from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
 from cdrelay.collector.sources import SourceChange, Sources
 from cdrelay.control.tables import sources
+from tests.integration.collector.collector_bench import START, Bench
 
 GIVEN = SourceChange(secret="a secret", api="https://analytics.webexapis.com/v1", token="a token")
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.process import Cdrelay, connect_halves
 
 from cdrelay.traffic import Faults, Plan, Traffic
+from tests.support.process import Cdrelay, connect_halves
 
 RECORDS = 200_000
 ORGANIZATIONS = 8

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.publisher.publisher_bench import START, Bench
 
 from cdrelay.clock import ManualClock
+from tests.integration.publisher.publisher_bench import START, Bench
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A publisher on a home folder of its own: real database, spool, lake, outbox and HTTP; a clock moved by hand."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -11,7 +10,6 @@ from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import aiohttp
-import uvicorn
 from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 
@@ -32,6 +30,7 @@ from cdrelay.publisher.sending import Sender
 from cdrelay.publisher.ticks import Ticker
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
+from tests.support.server import serving
 
 START = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 ORG = "11111111-2222-4333-8444-555555555555"
@@ -167,15 +166,5 @@ class Bench:
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[aiohttp.ClientSession]:
     """The app behind a real server on a free port, and a client for it."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", access_log=False, ws="none"))
-    task = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-                await asyncio.sleep(0)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        await task
+    async with serving(app) as address, aiohttp.ClientSession(address) as client:
+        yield client

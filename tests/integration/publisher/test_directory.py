@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench
 
 from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.control.tables import access_tokens, intake_keys, webhooks
@@ -20,6 +19,7 @@ from cdrelay.publisher.errors import (
     WebhookRefused,
     WebhookUnknown,
 )
+from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench
 
 URL = "https://callback.example/cdr"
 

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.support.callback import Answer, Callback
 
 from cdrelay.publisher.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.deliveries import PackedBody
 from cdrelay.publisher.retry import Answered, NotReached
+from tests.support.callback import Answer, Callback
 
 BODY = PackedBody.pack(b"{}")
 GUARDED = CallbackLimits(5, 10, allow_http=True, allow_private=False)

@@ -1,8 +1,7 @@
 """What went wrong lately."""
 
-from tests.integration.publisher.publisher_bench import START, Bench
-
 from cdrelay.control.incidents import KEPT, Incident
+from tests.integration.publisher.publisher_bench import START, Bench
 
 
 def test_the_last_200_incidents_are_kept_the_newest_first(bench: Bench) -> None:

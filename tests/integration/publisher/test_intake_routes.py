@@ -11,11 +11,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.publisher.publisher_bench import ORG, START, Bench, record, report_id, served
 
 from cdrelay.clock import ManualClock
 from cdrelay.lake.payload import split
 from cdrelay.lake.spool import Spool
+from tests.integration.publisher.publisher_bench import ORG, START, Bench, record, report_id, served
 
 PATH = "/v1/intake/records"
 JUST_NOW = START - timedelta(minutes=1)

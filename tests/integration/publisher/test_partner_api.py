@@ -9,6 +9,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 import pytest
+
+from cdrelay.contract.organization_ids import encoded_organization_id
+from cdrelay.contract.times import write_time
 from tests.integration.publisher.publisher_bench import (
     ORG,
     OTHER_ORG,
@@ -19,9 +22,6 @@ from tests.integration.publisher.publisher_bench import (
     report_id,
     served,
 )
-
-from cdrelay.contract.organization_ids import encoded_organization_id
-from cdrelay.contract.times import write_time
 
 COUNTS = "/v1/partners/cdrcountbyorg"
 RECORDS = "/v1/partners/cdrsbyorg"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.publisher.publisher_bench import ORG
 from typer.testing import CliRunner, Result
 
 from cdrelay.cli.context import Context
@@ -15,6 +14,7 @@ from cdrelay.cli.publisher import app
 from cdrelay.errors import CdrelayError
 from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused
 from cdrelay.settings import read_settings
+from tests.integration.publisher.publisher_bench import ORG
 
 Run = Callable[..., Result]
 URL = "https://callback.example/cdr"

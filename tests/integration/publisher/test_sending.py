@@ -4,8 +4,6 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from tests.integration.publisher.publisher_bench import START, Bench
-from tests.support.callback import Answer, Callback
 
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.windows import Period
@@ -14,6 +12,8 @@ from cdrelay.publisher.deliveries import Attempt, Delivery, Due, delivery_id
 from cdrelay.publisher.outbox import Outbox
 from cdrelay.publisher.parties import Partner
 from cdrelay.publisher.retry import Decision
+from tests.integration.publisher.publisher_bench import START, Bench
+from tests.support.callback import Answer, Callback
 
 # FACTS 1.4: a public example, and one computed over the empty list.
 VECTORS = [

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.publisher.outbox import Outbox
+from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 
 
 def minutes(number: float) -> datetime:

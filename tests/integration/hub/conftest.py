@@ -1,0 +1,57 @@
+"""A process's app with both halves, served over real HTTP, its loops not running: a test moves it step by step."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cdrelay.clock import ManualClock
+from cdrelay.settings import read_settings
+from cdrelay.wiring import Running, assemble, open_foundation
+from tests.support.server import serving
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Served:
+    """The running app, and the clock that stands still in it."""
+
+    running: Running
+    clock: ManualClock
+    address: str
+
+    async def get(self, path: str) -> Answer:
+        """GET."""
+        async with aiohttp.ClientSession() as session, session.get(self.address + path) as answer:
+            return Answer(answer.status, dict(answer.headers), await answer.text())
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """All roles on a fresh home."""
+    clock = ManualClock(NOW)
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(tmp_path / "home")}), clock)
+    running = assemble(foundation, frozenset({"publisher", "collector", "hub"}))
+    async with serving(running.app) as address:
+        yield Served(running, clock, address)
+    foundation.close()

@@ -1,0 +1,28 @@
+"""An app over real HTTP, with the server that production uses, in the loop of the test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """Serve `app` on a free port until the block ends; its address."""
+    server = _Server(uvicorn.Config(app, port=0, log_config=None, http="httptools", lifespan="off"))
+    async with server.running() as address:
+        yield address
+
+
+class _Server(uvicorn.Server):
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup()
+        host, port = self.servers[0].sockets[0].getsockname()
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            await self.shutdown()

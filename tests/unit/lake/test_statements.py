@@ -1,0 +1,86 @@
+"""The .sql files: every statement can be rendered, and nothing is left open in it."""
+
+import re
+from importlib.resources import files
+
+import duckdb
+import pytest
+
+from cdrelay.lake.schema import COLUMN_TYPES, KEY_COLUMNS, OWN_COLUMNS, delta_schema, literal, literals
+from cdrelay.lake.statements import statement
+from cdrelay.records.fields import FIELDS
+
+PIECES = {
+    "files": literals(["a.parquet"]),
+    "earliest": "TIMESTAMP WITH TIME ZONE '2026-11-24 00:00:00+00'",
+    "latest": "TIMESTAMP WITH TIME ZONE '2026-11-25 00:00:00+00'",
+    "day": "DATE '2026-11-24'",
+    "load_seq": "1",
+    "target": literal("b.parquet"),
+    "unsure": "false",
+    "start": "NULL",
+    "end": "NULL",
+    "organization": literal("11111111-2222-4333-8444-555555555555"),
+    "select": "SELECT 1",
+    "options": "FORMAT csv",
+    "folder": literal("lake"),
+}
+
+
+def texts() -> dict[str, str]:
+    """The statements as they are written, by name."""
+    found: dict[str, str] = {}
+    for file in (files("cdrelay.lake") / "sql").iterdir():
+        for block in file.read_text("utf-8").split("-- name: ")[1:]:
+            name, _, text = block.partition("\n")
+            assert name not in found, f"{name} is there twice"
+            found[name] = text
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(texts()))
+def test_a_statement_renders_to_sql_that_parses(name: str) -> None:
+    needed = {piece: PIECES[piece] for piece in set(re.findall(r"\{\{(\w+)\}\}", texts()[name])) & PIECES.keys()}
+    rendered = statement(name, parquet=["x.parquet"], **needed)
+    assert "{{" not in rendered
+    with duckdb.connect() as engine:
+        assert engine.extract_statements(rendered)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, text in texts().items() if "{{day}}" in text or "{{rows}}" in text)
+)
+def test_a_missing_piece_is_an_error(name: str) -> None:
+    with pytest.raises(KeyError):
+        statement(name)
+
+
+def test_an_unknown_statement_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        statement("drop_everything")
+
+
+def test_no_files_are_no_rows_of_the_same_columns() -> None:
+    with duckdb.connect() as engine:
+        engine.execute(statement("export_columns", parquet=[], start="NULL", end="NULL", organization="NULL"))
+        assert [column[0] for column in engine.description or ()] == list(COLUMN_TYPES)
+        assert engine.fetchall() == []
+
+
+def test_a_quote_in_a_path_stays_in_its_literal() -> None:
+    with duckdb.connect() as engine:
+        path = "it's ''here'"
+        assert engine.execute(f"SELECT {literal(path)}").fetchall() == [(path,)]
+
+
+def test_the_keys_come_first_where_statistics_are_kept() -> None:
+    assert list(COLUMN_TYPES)[: len(KEY_COLUMNS) + 1] == [*KEY_COLUMNS, "load_seq"]
+
+
+def test_every_field_has_one_column_and_ours_are_beside_them() -> None:
+    assert set(COLUMN_TYPES) == {field.column for field in FIELDS} | OWN_COLUMNS.keys() | {"extra"}
+    assert len(COLUMN_TYPES) == len(FIELDS) + len(OWN_COLUMNS) + 1
+
+
+def test_the_table_has_the_columns_of_the_engine() -> None:
+    assert [field.name for field in delta_schema().fields] == list(COLUMN_TYPES)

@@ -1,0 +1,139 @@
+import os
+import re
+import tomllib
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cdrelay.settings import SettingError, Settings, default_text, described, read_settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def _read(home: Path, file: str | None = None, /, **environment: str) -> Settings:
+    if file is not None:
+        (home / "settings.toml").write_text(file, "utf-8")
+    return read_settings({"CDRELAY_HOME": str(home)} | environment)
+
+
+def test_every_setting_has_a_default_and_every_default_is_a_setting() -> None:
+    assert sorted(tomllib.loads(default_text())) == sorted(field.name for field in fields(Settings))
+
+
+def test_every_default_is_described_in_whole_sentences() -> None:
+    assert [one.name for one in described()] == list(tomllib.loads(default_text()))
+    assert [one.name for one in described() if not re.search(r"^[A-Z].{15,}\.$", one.help)] == []
+
+
+def test_without_anything_set_the_defaults_hold() -> None:
+    settings = read_settings({})
+    shown = {name: default for name, default in tomllib.loads(default_text()).items() if name != "home"}
+    assert {name: getattr(settings, name) for name in shown} == shown
+
+
+def test_the_home_folder_is_in_that_of_the_user_unless_told() -> None:
+    assert read_settings({}).home == Path("~/.cdrelay").expanduser()
+
+
+def test_every_value_has_the_type_that_it_is_declared_with(home: Path) -> None:
+    settings = _read(home)
+    assert [field.name for field in fields(Settings) if not isinstance(getattr(settings, field.name), field.type)] == []  # type: ignore[arg-type]
+
+
+def test_the_file_in_the_home_folder_wins_over_the_defaults(home: Path) -> None:
+    assert _read(home, "port = 9001").port == 9001
+
+
+def test_a_variable_wins_over_the_file(home: Path) -> None:
+    assert _read(home, "port = 9001", CDRELAY_PORT="9002").port == 9002
+
+
+def test_the_command_line_wins_over_all(home: Path) -> None:
+    assert read_settings({"CDRELAY_HOME": str(home), "CDRELAY_PORT": "9002"}, port=9003).port == 9003
+
+
+def test_an_option_that_was_not_given_changes_nothing(home: Path) -> None:
+    assert read_settings({"CDRELAY_HOME": str(home), "CDRELAY_PORT": "9002"}, port=None).port == 9002
+
+
+def test_the_file_is_that_of_the_home_from_the_command_line(home: Path) -> None:
+    (home / "settings.toml").write_text("port = 9001", "utf-8")
+    assert read_settings({"CDRELAY_HOME": "/nowhere"}, home=home).port == 9001
+
+
+def test_a_relative_home_is_made_absolute_once() -> None:
+    assert read_settings({"CDRELAY_HOME": "here"}).home == Path.cwd() / "here"
+
+
+@pytest.mark.parametrize("name", ["PATH", "cdrelay_port", "XCDRELAY_PORT"])
+def test_variables_of_others_are_none_of_its_business(home: Path, name: str) -> None:
+    assert _read(home, **{name: "9002"}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("true", True), ("TRUE", True), ("1", True), ("yes", True), ("false", False), ("0", False), ("No", False)],
+)
+def test_a_truth_is_told_in_several_words(home: Path, text: str, *, value: bool) -> None:
+    assert _read(home, CDRELAY_SEND_EMPTY_WINDOWS=text).send_empty_windows is value
+
+
+def test_an_unknown_variable_is_named(home: Path) -> None:
+    with pytest.raises(SettingError, match=r"^CDRELAY_PROT: there is no setting 'prot'; `cdrelay settings` lists them"):
+        _read(home, CDRELAY_PROT="9002")
+
+
+def test_an_unknown_name_in_the_file_is_named_with_the_file(home: Path) -> None:
+    with pytest.raises(SettingError, match=f"^{re.escape(os.fspath(home / 'settings.toml'))}: .*'prot'"):
+        _read(home, "prot = 9001")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "must"),
+    [
+        ("PORT", "http", "must be a whole number"),
+        ("PORT", "80.5", "must be a whole number"),
+        ("PORT", "", "must be a whole number"),
+        ("PORT", "-1", "must not be negative"),
+        ("COMPRESS", "fast", "must be a number"),
+        ("CALLBACK_TOTAL_SECONDS", "nan", "must be a number"),
+        ("CALLBACK_TOTAL_SECONDS", "inf", "must be a number"),
+        ("SEND_EMPTY_WINDOWS", "perhaps", "must be true or false"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_by_name_origin_and_kind(home: Path, name: str, text: str, must: str) -> None:
+    with pytest.raises(SettingError, match=f"^CDRELAY_{name}: {name.lower()} {must}"):
+        _read(home, **{f"CDRELAY_{name}": text})
+
+
+@pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "port = [1]"])
+def test_a_value_in_the_file_that_does_not_fit_is_told_too(home: Path, line: str) -> None:
+    with pytest.raises(SettingError, match=r"settings\.toml: port must be a whole number"):
+        _read(home, line)
+
+
+@pytest.mark.parametrize("factor", ["0", "7", "1e30"])
+def test_a_compression_that_the_contract_cannot_take_is_refused(home: Path, factor: str) -> None:
+    with pytest.raises(SettingError, match=r"^compress: "):
+        _read(home, CDRELAY_COMPRESS=factor)
+
+
+def test_home_cannot_be_set_in_a_file_inside_it(home: Path) -> None:
+    with pytest.raises(SettingError, match="home cannot be set in a file inside it; set CDRELAY_HOME"):
+        _read(home, 'home = "/elsewhere"')
+
+
+@pytest.mark.parametrize("content", [b"port 9001", b"host = '\xff'"])
+def test_a_file_that_cannot_be_read_is_named(home: Path, content: bytes) -> None:
+    (home / "settings.toml").write_bytes(content)
+    with pytest.raises(SettingError, match=r"settings\.toml: "):
+        _read(home)
+
+
+def test_compressed_time_reaches_the_rules(home: Path) -> None:
+    assert _read(home, CDRELAY_COMPRESS="60").rules.tick == timedelta(seconds=5)
