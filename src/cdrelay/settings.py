@@ -35,6 +35,8 @@ class Settings:
     engine_memory_megabytes: int
     engine_threads: int
     version_reach_hours: int
+    publisher_keep_hours: float
+    collector_keep_days: float
     send_empty_windows: bool
     allow_http_callbacks: bool
     allow_callbacks_to_private_addresses: bool

@@ -114,14 +114,16 @@ def claim_roles(foundation: Foundation, roles: Iterable[Role]) -> None:
             ) from None
 
 
-def load_limits(settings: Settings) -> LoadLimits:
+def load_limits(settings: Settings, half: HalfName) -> LoadLimits:
     """The bounds of a load, as set."""
+    keep_hours = settings.publisher_keep_hours if half == "publisher" else settings.collector_keep_days * 24
     return LoadLimits(
         batch_bytes=settings.load_batch_bytes,
         unpacked_bytes=settings.unpacked_limit_bytes,
         version_reach=timedelta(hours=settings.version_reach_hours),
         max_age=timedelta(days=settings.record_max_age_days),
         max_ahead=timedelta(minutes=settings.record_max_ahead_minutes),
+        keep=timedelta(hours=keep_hours) / settings.compress if keep_hours else None,
     )
 
 
@@ -140,7 +142,7 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
         engine,
         quarantine,
         foundation.clock,
-        load_limits(settings),
+        load_limits(settings, half),
         Receipts(foundation.database, half).keep,
     )
     return Store(folder, spool, Lake(table, engine), loader, quarantine, engine)
@@ -302,7 +304,7 @@ def _status_source(
 
 
 def _install_publisher(app: FastAPI, foundation: Foundation, parts: PublisherParts) -> None:
-    settings, limits = foundation.settings, load_limits(foundation.settings)
+    settings, limits = foundation.settings, load_limits(foundation.settings, "publisher")
     intake = Intake(
         parts.store.spool,
         IntakeLimits(settings.body_limit_bytes, settings.unpacked_limit_bytes, limits.max_age, limits.max_ahead),

@@ -99,7 +99,12 @@ class LakeBuilder:
     def put_body(self, body: bytes, **about: Any) -> str:
         """Spool a body as it is; `about` are fields of its envelope."""
         name = f"{next(self._numbers):06d}-{uuid4().hex[:8]}"
-        given = {"id": name, "source": "test", "channel": "webhook", "received": self.clock.now()} | about
+        given: dict[str, Any] = {
+            "id": name,
+            "source": "test",
+            "channel": "webhook",
+            "received": self.clock.now(),
+        } | about
         self.spool.put(Envelope(**given), body)
         return name
 

@@ -67,6 +67,6 @@ def traffic(
         def show(fed: Fed) -> None:
             progress.update(task, description=f"{fed.records:,} records in {fed.posts:,} posts, {fed.failures} failed")
 
-        until = now + timedelta(seconds=seconds) if seconds else None
-        fed = asyncio.run(feeder.run(until, show))
+        stop = now + timedelta(seconds=seconds) if seconds else None
+        fed = asyncio.run(feeder.run(stop, show))
     talk.print(f"{fed.records:,} records handed over in {fed.posts:,} posts; {fed.failures} posts had to be repeated")

@@ -26,7 +26,7 @@ from cdrelay.lake.schema import FRAGMENTS, literal, literals
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable, Written
-from cdrelay.lake.upkeep import compact
+from cdrelay.lake.upkeep import compact, expire
 from cdrelay.records.identity import Plausible
 
 log = structlog.get_logger()
@@ -42,6 +42,8 @@ class LoadLimits:
     """How far apart the Report times of two versions of a record may lie."""
     max_age: timedelta = timedelta(days=400)
     max_ahead: timedelta = timedelta(hours=1)
+    keep: timedelta | None = None
+    """How long records are kept at least; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Loader:
                 total += self._load(batch, plausible)
                 progress(total)
             compact(self._table, self._engine)
+            if self._limits.keep is not None:
+                expire(self._table, now - self._limits.keep)
         return total
 
     @contextmanager

@@ -29,6 +29,18 @@ LOADER = "loader"
 _STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
 
 
+_FILE_COLUMNS = (
+    "path",
+    "size_bytes",
+    "num_records",
+    "modification_time",
+    "min.report_time",
+    "max.report_time",
+    "min.load_seq",
+    "max.load_seq",
+)
+
+
 class Overtaken(CdrelayError):
     """Another loader committed meanwhile; nothing of this commit happened, and it may be tried again."""
 
@@ -41,6 +53,8 @@ class DataFile:
     """Relative to the table."""
     size: int
     rows: int
+    written: int
+    """When, in milliseconds since 1970."""
     first_report_time: datetime
     last_report_time: datetime
     first_load: int
@@ -106,14 +120,12 @@ class RecordTable:
 
     def _read_snapshot(self) -> Snapshot:
         actions = self._table.get_add_actions(flatten=True)
-        columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
-        if not columns["path"]:
+        if not len(actions):
             return Snapshot(self._table.version(), self._last_load(), ())
-        wanted = (
-            "path", "size_bytes", "num_records", "min.report_time", "max.report_time", "min.load_seq", "max.load_seq",
-        )  # fmt: skip
-        rows = zip(*(columns[name] for name in wanted), strict=True)
-        return Snapshot(self._table.version(), self._last_load(), tuple(DataFile(*row) for row in rows))
+        columns = [actions.column(name).to_pylist() for name in _FILE_COLUMNS]
+        return Snapshot(
+            self._table.version(), self._last_load(), tuple(DataFile(*row) for row in zip(*columns, strict=True))
+        )
 
     def _last_load(self) -> int:
         return self._table.transaction_version(LOADER) or 0
@@ -148,6 +160,10 @@ class RecordTable:
     def commit_compaction(self, added: Sequence[Written], removed: Sequence[DataFile]) -> None:
         """Commit the same rows in other files. Raises Overtaken."""
         self._commit(added, removed, CommitProperties(), new_data=False)
+
+    def commit_expiry(self, removed: Sequence[DataFile]) -> None:
+        """Commit that files are no longer of the table; `vacuum` deletes them when no reader can hold them any more."""
+        self._commit([], removed, CommitProperties(), new_data=True)
 
     def _commit(
         self, added: Sequence[Written], removed: Sequence[DataFile], properties: CommitProperties, *, new_data: bool

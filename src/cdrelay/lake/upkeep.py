@@ -1,6 +1,10 @@
-"""Upkeep of the table: many small files of a day become one, and files that no recent state uses go."""
+"""Upkeep of the table: many small files of a day become one, old files go, and those that no recent state uses.
+
+All of it is done by the loader, under its lock.
+"""
 
 from collections import defaultdict
+from datetime import datetime
 
 import duckdb
 
@@ -33,3 +37,20 @@ def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = M
     if crowded:
         table.vacuum()
     return sum(len(files) for files in crowded.values())
+
+
+def expire(table: RecordTable, before: datetime) -> int:
+    """Let go of the files all of whose calls ended, and that were written, before a moment; how many records went.
+
+    A late record of an old call thus stays until whoever is due it had the same time as for any other. A file goes as a
+    whole: records may stay longer than asked for, by as much as their file spans, never shorter.
+    """
+    old = [
+        file
+        for file in table.snapshot().files
+        if file.last_report_time < before and file.written < before.timestamp() * 1000
+    ]
+    if old:
+        table.commit_expiry(old)
+        table.vacuum()
+    return sum(file.rows for file in old)

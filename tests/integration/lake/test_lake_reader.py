@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.export import Format, QueryRefused, Reader
+from cdrelay.lake.export import Format, LakeMissing, QueryRefused, Reader
 from tests.support.lake_builder import ORG, OTHER_ORG, SMALL, LakeBuilder, record, report_id
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -193,10 +193,7 @@ def test_loads_go_on_while_a_reader_reads(filled: LakeBuilder, reader: Reader) -
     assert counted(reader) == 5006
 
 
-def test_a_reader_of_a_lake_that_is_not_there_yet_finds_nothing(
-    tmp_path: Path, open_lake: Callable[..., LakeBuilder]
-) -> None:
-    with Reader(tmp_path / "half" / "lake", SMALL, tmp_path / "scratch") as reader:
-        assert counted(reader) == 0
-        open_lake().load(record("a", NOON))
-        assert counted(reader) == 1
+def test_a_reader_of_a_lake_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(LakeMissing):
+        Reader(tmp_path / "half" / "lake", SMALL, tmp_path / "scratch")
+    assert not (tmp_path / "half").exists()
