@@ -7,11 +7,6 @@ from typing import Any
 Milestone = tuple[str, Callable[[dict[str, Any]], int], str]
 
 
-def confirmed(hours: list[dict[str, Any]]) -> int:
-    """Records that the provider counts in the hours where nothing is missing; the hour that is not over counts too."""
-    return sum(hour["expected"] for hour in hours if hour["stored"] >= hour["expected"])
-
-
 # In the order in which a record travels.
 MILESTONES: tuple[Milestone, ...] = (
     ("calls in", lambda s: s["publisher"]["records"], "{:,} call records taken in and stored by the publisher"),
@@ -24,7 +19,7 @@ MILESTONES: tuple[Milestone, ...] = (
     ("stored", lambda s: s["collector"]["records"], "{:,} records stored by the collector, each once"),
     (
         "reconciled",
-        lambda s: confirmed(s["collector"]["hours"]),
+        lambda s: s["collector"]["confirmed"],
         "{:,} records counted by the reconciliation endpoint, and all of them are stored",
     ),
 )
@@ -55,5 +50,5 @@ def summary(status: dict[str, Any]) -> str:
     return (
         f"in {publisher['records']:,} · windows {publisher['windows']:,} · delivered {deliveries['delivered']:,}"
         f" (pending {deliveries['pending']:,}, failed {deliveries['failed']:,}) · stored {collector['records']:,}"
-        f" · confirmed {confirmed(collector['hours']):,}, windows short {ledger['short']:,}, lost {ledger['lost']:,}"
+        f" · confirmed {collector['confirmed']:,}, windows short {ledger['short']:,}, lost {ledger['lost']:,}"
     )

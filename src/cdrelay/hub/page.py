@@ -13,7 +13,7 @@ from cdrelay.control.incidents import Incident
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
 from cdrelay.publisher.deliveries import Delivery
 
-_SIGNS = {"open": "·", "matched": "✓", "short": "−", "repaired": "↺", "surplus": "+", "lost": "✕"}
+_SIGNS = {"open": "·", "matched": "✓", "short": "−", "repaired": "↺", "surplus": "+", "lost": "✕", "quiet": "○"}
 _GRAVEST_FIRST = ("lost", "short", "surplus", "open", "repaired", "matched")
 
 
@@ -62,6 +62,7 @@ class PageContext:
 
 LEGEND = [
     Legend("matched", _SIGNS["matched"], "every expected record is stored"),
+    Legend("quiet", _SIGNS["quiet"], "no calls, and the provider says so"),
     Legend("repaired", _SIGNS["repaired"], "complete after missing records were fetched"),
     Legend("open", _SIGNS["open"], "not decided yet"),
     Legend("short", _SIGNS["short"], "records are missing, and still to be had"),
@@ -93,6 +94,8 @@ def page_context(status: Status, address: str) -> PageContext:
 
 def _cell(hour: LedgerHour) -> Cell:
     state = next((state for state in _GRAVEST_FIRST if getattr(hour.states, state)), "open")
+    if state == "matched" and not hour.expected:
+        state = "quiet"
     counts = ", ".join(f"{number} {name}" for name in STATES if (number := getattr(hour.states, name)))
     text = (
         f"{hour.window.start:%Y-%m-%d %H:%M:%S} UTC: {state}; {hour.expected:,} expected, {hour.stored:,} stored;"

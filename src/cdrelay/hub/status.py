@@ -87,6 +87,11 @@ class CollectorStatus:
     hours: list[LedgerHour]
     """The reach of the contract hour by hour, oldest first, hours without verdict left out."""
 
+    @property
+    def confirmed(self) -> int:
+        """Records that the provider counts in the hours where nothing is missing, the present one included."""
+        return sum(hour.expected for hour in self.hours if hour.stored >= hour.expected)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -201,6 +206,7 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
         "spool_waiting": collector.spool_waiting,
         "loaded": _payloads_json(collector.loaded),
         "ledger": asdict(collector.ledger),
+        "confirmed": collector.confirmed,
         "hours": [
             _period_json(hour.window)
             | {"expected": hour.expected, "stored": hour.stored, "states": asdict(hour.states)}

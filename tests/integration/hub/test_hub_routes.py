@@ -36,6 +36,17 @@ def write_ledger(served: Served) -> None:
         collector.ledger.write("webex", [Verdict(str(uuid4()), window, 10, 9, 0, state)], NOW)
 
 
+def write_verdict(served: Served, expected: int, stored: int) -> None:
+    """Of an hour of its own, so that two do not add up."""
+    collector = served.running.collector
+    assert collector is not None
+    if not collector.sources.list():
+        collector.sources.add("webex", SourceChange())
+    start = NOW - (expected + 1) * HOUR
+    verdict = Verdict(str(uuid4()), Period(start, start + HOUR), expected, stored, 0, "matched")
+    collector.ledger.write("webex", [verdict], NOW)
+
+
 class Page(HTMLParser):
     """The elements of a page with their attributes, and its text."""
 
@@ -87,7 +98,21 @@ async def test_status_tells_completeness_by_hour(served: Served) -> None:
 
     assert collector["ledger"] == dict.fromkeys(STATES, 1)
     assert [(hour["expected"], hour["stored"]) for hour in collector["hours"]] == [(10, 9)] * len(STATES)
+    assert collector["confirmed"] == 0
     assert collector["hours"] == sorted(collector["hours"], key=lambda hour: hour["start"])
+
+
+async def test_records_are_confirmed_where_nothing_is_missing(served: Served) -> None:
+    write_verdict(served, expected=10, stored=9)
+    write_verdict(served, expected=3, stored=4)
+
+    assert (await served.get("/api/status")).json["collector"]["confirmed"] == 3
+
+
+async def test_an_hour_in_which_the_provider_counts_nothing_is_quiet_on_the_page(served: Served) -> None:
+    write_verdict(served, expected=0, stored=0)
+
+    assert len(Page((await served.get("/")).text).having("li", "quiet")) == 1
 
 
 async def test_a_status_is_read_at_most_once_a_second(served: Served) -> None:

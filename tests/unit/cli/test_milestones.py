@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cdrelay.cli.milestones import MILESTONES, Milestones, confirmed, summary
+from cdrelay.cli.milestones import MILESTONES, Milestones, summary
 
 
 def status(**numbers: int) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def status(**numbers: int) -> dict[str, Any]:
         "collector": {
             "records": numbers.get("stored", 0),
             "ledger": states,
-            "hours": [{"expected": numbers.get("expected", 0), "stored": numbers.get("stored", 0)}],
+            "confirmed": numbers.get("confirmed", 0),
         },
     }
 
@@ -30,20 +30,16 @@ def test_each_milestone_is_told_once_and_in_order() -> None:
     milestones = Milestones()
 
     first = milestones.new(status(taken=1_234, windows=1))
-    rest = milestones.new(status(taken=2_000, windows=2, delivered=1, stored=5, expected=5))
+    rest = milestones.new(status(taken=2_000, windows=2, delivered=1, stored=5, confirmed=5))
 
     assert first[0] == "1,234 call records taken in and stored by the publisher"
     assert len(first) == 2
     assert len(first) + len(rest) == len(MILESTONES)
-    assert milestones.new(status(taken=9, windows=9, delivered=9, stored=9, expected=9)) == []
-
-
-def test_an_hour_with_something_missing_confirms_nothing() -> None:
-    assert confirmed([{"expected": 10, "stored": 9}, {"expected": 3, "stored": 4}]) == 3
+    assert milestones.new(status(taken=9, windows=9, delivered=9, stored=9, confirmed=9)) == []
 
 
 def test_the_summary_names_every_stage() -> None:
-    line = summary(status(taken=7, windows=2, delivered=1, stored=6, expected=6))
+    line = summary(status(taken=7, windows=2, delivered=1, stored=6, confirmed=6))
 
     assert line.startswith("in 7 · windows 2 · delivered 1")
     assert "stored 6 · confirmed 6" in line
