@@ -85,6 +85,22 @@ def described() -> list[Described]:
     return found
 
 
+# With 0 of these nothing would ever happen, or, as with a time limit, nothing would ever end.
+_MORE_THAN_NOTHING = {
+    "body_limit_bytes",
+    "unpacked_limit_bytes",
+    "load_batch_bytes",
+    "engine_memory_megabytes",
+    "engine_threads",
+    "callback_connect_seconds",
+    "callback_total_seconds",
+    "deliveries_at_once",
+    "reconcile_every_minutes",
+    "api_seconds",
+    "api_attempts",
+}
+
+
 def _fit(name: str, value: Any, origin: str) -> Any:
     kind = {field.name: field.type for field in fields(Settings)}.get(name)
     if kind is None:
@@ -92,6 +108,9 @@ def _fit(name: str, value: Any, origin: str) -> Any:
     try:
         if kind is bool:
             return _truth(value)
+        if kind in (Path, str) and not str(value).strip():
+            # A variable that is set to nothing: home would be wherever one stands, and host every address there is.
+            raise ValueError(value)
         if kind is Path:
             return Path(str(value)).expanduser().absolute()
         if isinstance(value, bool) or (kind is int and isinstance(value, float)):
@@ -103,6 +122,8 @@ def _fit(name: str, value: Any, origin: str) -> Any:
         raise SettingError(f"{origin}: {name} must be {_in_words(kind)}, not {value!r}") from None
     if kind in (int, float) and fitted < 0:
         raise SettingError(f"{origin}: {name} must not be negative, but is {value!r}")
+    if name in _MORE_THAN_NOTHING and fitted == 0:
+        raise SettingError(f"{origin}: {name} must be more than 0")
     return fitted
 
 

@@ -104,11 +104,22 @@ def test_an_unknown_name_in_the_file_is_named_with_the_file(home: Path) -> None:
         ("CALLBACK_TOTAL_SECONDS", "nan", "must be a number"),
         ("CALLBACK_TOTAL_SECONDS", "inf", "must be a number"),
         ("SEND_EMPTY_WINDOWS", "perhaps", "must be true or false"),
+        ("HOST", "", "must be text"),
+        ("HOST", " ", "must be text"),
+        ("HOME", "", "must be text"),
+        ("ENGINE_THREADS", "0", "must be more than 0"),
+        ("CALLBACK_TOTAL_SECONDS", "0", "must be more than 0"),
+        ("RECONCILE_EVERY_MINUTES", "0.0", "must be more than 0"),
     ],
 )
 def test_a_value_that_does_not_fit_is_told_by_name_origin_and_kind(home: Path, name: str, text: str, must: str) -> None:
     with pytest.raises(SettingError, match=f"^CDRELAY_{name}: {name.lower()} {must}"):
         _read(home, **{f"CDRELAY_{name}": text})
+
+
+@pytest.mark.parametrize("name", ["PORT", "PUBLISHER_KEEP_HOURS", "COLLECTOR_KEEP_DAYS", "DISK_RESERVE_BYTES"])
+def test_nothing_is_a_value_where_it_means_something(home: Path, name: str) -> None:
+    assert getattr(_read(home, **{f"CDRELAY_{name}": "0"}), name.lower()) == 0
 
 
 @pytest.mark.parametrize("line", ["port = 80.5", "port = true", 'port = "http"', "port = [1]"])

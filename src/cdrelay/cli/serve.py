@@ -117,7 +117,11 @@ def _narrator(running: Running) -> Worker:
                 continue
             now = clock.now()
             for sentence in milestones.new(status):
-                talk.print(f"[green]✓[/] [dim]{(now - began).total_seconds():5.1f} s[/]  {sentence}", highlight=False, soft_wrap=True)
+                talk.print(
+                    f"[green]✓[/] [dim]{(now - began).total_seconds():5.1f} s[/]  {sentence}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
                 told = now
             if (now - told).total_seconds() >= _SUMMARY_EVERY_SECONDS:
                 talk.print(f"[dim]{now:%H:%M:%S}Z[/] {summary(status)}", highlight=False, soft_wrap=True)

@@ -55,7 +55,8 @@ def ticks_owed(last: datetime | None, now: datetime, rules: Rules) -> Iterator[d
         yield present
         return
     oldest_in_reach = floor_to(now - rules.reach, rules.tick) + rules.tick
-    tick = max(last + rules.tick, oldest_in_reach)
+    # From the grid and not from `last`, which lies off it when time was compressed otherwise then.
+    tick = max(floor_to(last, rules.tick) + rules.tick, oldest_in_reach)
     while tick <= present:
         yield tick
         tick += rules.tick

@@ -1,6 +1,7 @@
 """Files that survive a power cut: written, flushed, renamed, and the folder flushed too."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -13,12 +14,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, all or nothing; a second time replaces it. Raises OSError when there is no room."""
+def write_durably(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Put `content`, whole or in pieces, at `path`, all or nothing; a second time replaces it.
+
+    Raises OSError when there is no room.
+    """
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            file.writelines((content,) if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)

@@ -22,14 +22,17 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.lake.prepare import Batch, PayloadTally, prepare
 from cdrelay.lake.quarantine import Quarantine
-from cdrelay.lake.schema import FRAGMENTS, literal, literals
+from cdrelay.lake.schema import EXTRA, FRAGMENTS, literal, literals
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable, Written
-from cdrelay.lake.upkeep import compact, expire
+from cdrelay.lake.upkeep import keep_up
 from cdrelay.records.identity import Plausible
 
 log = structlog.get_logger()
+
+_MISFIT = " misfit"
+"""Stands in `extra` of a line with a value whose cast is not sure. It sorts before all JSON: the statistics show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +116,14 @@ class Loader:
             for batch in _one_ahead(batches):
                 total += self._load(batch, plausible)
                 progress(total)
-            compact(self._table, self._engine)
-            if self._limits.keep is not None:
-                expire(self._table, now - self._limits.keep)
+            keep = self._limits.keep
+            keep_up(self._table, self._engine, None if keep is None else now - keep)
         return total
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
-        with self._draining, (self._table.folder / "loader.lock").open("w") as handle:
+        # The underscore keeps the lock out of what `vacuum` of Delta Lake, also that of other engines, deletes.
+        with self._draining, (self._table.folder / "_loader.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
@@ -263,18 +266,13 @@ class _BatchLoad:
 
     def _write_day(self, day: date) -> Written:
         """One file with what is due on a day."""
-        target = self._table.new_file(f"{day:%Y-%m-%d}", self._load_seq)
-        try:
-            try:
-                returned = self._write_parquet(day, target, unsure=FRAGMENTS["misfit"])
-            except (duckdb.InvalidInputException, duckdb.ConversionException):
+        with self._table.new_file(f"{day:%Y-%m-%d}", self._load_seq) as target:
+            returned = self._write_parquet(day, target, unsure=FRAGMENTS["misfit"])
+            if any(name.strip('"') == EXTRA and values.get("min") == _MISFIT for name, values in returned[4].items()):
                 # Some value is not in a form whose cast is sure: find out where, and read those records thoroughly.
                 self._read_again(self._cursor.execute(statement("unsure_values"), {"day": day}).fetchall())
                 returned = self._write_parquet(day, target, unsure="false")
-        except Exception:
-            target.unlink(missing_ok=True)
-            raise
-        return self._table.written(target, returned)
+            return self._table.written(target, returned)
 
     def _write_parquet(self, day: date, target: Path, unsure: str) -> tuple[Any, ...]:
         sql = statement(
@@ -283,6 +281,7 @@ class _BatchLoad:
             load_seq=str(self._load_seq),
             target=literal(str(target)),
             unsure=unsure,
+            mark=literal(_MISFIT),
         )
         returned: tuple[Any, ...] = self._cursor.execute(sql).fetchall()[0]
         return returned
@@ -292,15 +291,14 @@ class _BatchLoad:
         rewritten, removed = [], []
         for (path,) in self._cursor.execute(statement("files_to_rewrite")).fetchall():
             old = by_path[path]
-            target = self._table.new_file(Path(path).parent.name, self._load_seq)
-            returned = self._cursor.execute(
-                statement("rewrite_file", parquet=[path], target=literal(str(target)))
-            ).fetchall()
             removed.append(old)
-            if returned[0][1]:
-                rewritten.append(self._table.written(target, returned[0]))
-            else:
-                target.unlink()
+            with self._table.new_file(Path(path).parent.name, self._load_seq) as target:
+                sql = statement("rewrite_file", parquet=[path], target=literal(str(target)))
+                returned = self._cursor.execute(sql).fetchall()[0]
+                if returned[1]:
+                    rewritten.append(self._table.written(target, returned))
+                else:
+                    target.unlink()
         return rewritten, removed
 
 

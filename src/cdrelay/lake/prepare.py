@@ -5,10 +5,11 @@ read thoroughly by `records` and written anew in canonical form, or put aside wi
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
-from operator import attrgetter
+from operator import add, attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, split, unpack
 from cdrelay.lake.spool import Spool, Spooled
 from cdrelay.records.fields import FIELDS, Kind
-from cdrelay.records.identity import Identity, Plausible, RecordRefused, identify
+from cdrelay.records.identity import Identity, Plausible, RecordRefused, identify, refuse_large
 from cdrelay.records.values import write_timestamp
 from cdrelay.records.wire import CallRecord, decode_object, encode_extra, encode_object, read_record, write_record
 
@@ -33,7 +34,13 @@ _Usual = msgspec.defstruct(
 )
 _KEYS_OF = attrgetter("org_uuid", "report_id", "report_time")
 _ROWS_A_CHUNK = 4096
+_BYTES_A_CHUNK = 4 * 2**20
 _ROWS_AT_ONCE = 2048
+_BYTES_AT_ONCE = 16 * 2**20
+
+# The engine merges chunks of few rows again, so that it holds all large records of a batch at once, several times over.
+_LARGE_BYTES = 2**16
+_WEIGHT_OF_LARGE = 6
 _USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Usual)
 
 
@@ -78,8 +85,13 @@ class Block:
     def take(self, first: int, raws: Sequence[msgspec.Raw], plausible: Plausible) -> None:
         """Take records of the payload, the first of which is number `first`; what cannot be stored is put aside."""
         try:
+            if len(raws) == 1:  # a large record always comes alone
+                refuse_large(raws[0])
             # One comprehension, and no record kept beyond its turn: the parser then works in the processor's cache.
             keys = [_KEYS_OF(_USUAL.decode(raw)) for raw in raws]
+        except RecordRefused as refusal:
+            self._refuse(first, raws[0], refusal)
+            return
         except UNREADABLE:
             if len(raws) > 1:
                 for number, raw in enumerate(raws, first):
@@ -93,11 +105,14 @@ class Block:
         self.report_ids += [report_id for _org_uuid, report_id, _report_time in keys]
         self.report_times += [report_time for _org_uuid, _report_id, report_time in keys]
 
+    def _refuse(self, index: int, raw: msgspec.Raw, refusal: RecordRefused) -> None:
+        self.payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
+
     def _take_unusual(self, index: int, raw: msgspec.Raw, plausible: Plausible) -> None:
         try:
             thorough = read_thoroughly(raw, plausible)
         except RecordRefused as refusal:
-            self.payload.refused.append(Refused(index, bytes(raw), refusal.field, refusal.rule))
+            self._refuse(index, raw, refusal)
             return
         self._keep(len(self.lines), thorough)
         self.indexes.append(index)
@@ -116,7 +131,7 @@ class Block:
         try:
             thorough = read_thoroughly(raw, plausible)
         except RecordRefused as refusal:
-            self.payload.refused.append(Refused(self.indexes[row], bytes(raw), refusal.field, refusal.rule))
+            self._refuse(self.indexes[row], raw, refusal)
             return None
         self._keep(row, thorough)
         self.org_uuids[row] = thorough.identity.org_uuid
@@ -150,6 +165,7 @@ class Batch:
         blocks = self.blocks
         lines = [line for block in blocks for line in block.lines]
         offsets = array("q", accumulate((len(memoryview(line)) for line in lines), initial=0))
+        extras = [_extras_of(block) for block in blocks]
         columns = {
             "block": pa.array(
                 array("i", chain.from_iterable(repeat(n, len(b.lines)) for n, b in enumerate(blocks))), pa.int32()
@@ -158,15 +174,31 @@ class Batch:
             "org_uuid": _texts(b.org_uuids for b in blocks),
             "report_id": _texts(b.report_ids for b in blocks),
             "report_time": _texts(b.report_times for b in blocks),
-            "extra": _texts(
-                [b.extra.get(row) for row in range(len(b.lines))] if b.extra else repeat(None, len(b.lines))
-                for b in blocks
-            ),
+            "extra": _texts(extras),
             "json": pa.LargeStringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(b"".join(lines))),
         }
         table = pa.table(columns)
-        # Several chunks, so that the engine's threads share the work.
-        return pa.Table.from_batches(table.to_batches(max_chunksize=_ROWS_A_CHUNK), schema=table.schema)
+        weights = offsets
+        if any(block.extra for block in blocks):
+            beside = accumulate((len(text or "") for text in chain.from_iterable(extras)), initial=0)
+            weights = array("q", map(add, offsets, beside))
+        # Several chunks, so that the engine's threads share the work; of few rows where rows are large, because it
+        # takes 2,048 rows at once whatever they weigh.
+        chunks = (table.slice(a, b - a).to_batches() for a, b in _cuts(weights, _ROWS_A_CHUNK, _BYTES_A_CHUNK))
+        return pa.Table.from_batches(chain.from_iterable(chunks), schema=table.schema)
+
+
+def _extras_of(block: Block) -> list[str | None]:
+    return [block.extra.get(row) for row in range(len(block.lines))] if block.extra else [None] * len(block.lines)
+
+
+def _cuts(sums: Sequence[int], rows: int, weight: int) -> Iterator[tuple[int, int]]:
+    """Pieces [first, last) of at most so many rows and of at most that weight, or of one row; `sums` begins with 0."""
+    first = 0
+    while first < len(sums) - 1:
+        last = max(first + 1, min(first + rows, bisect_right(sums, sums[first] + weight) - 1))
+        yield first, last
+        first = last
 
 
 def _texts(columns: Iterable[Iterable[str | None]]) -> pa.Array:
@@ -204,13 +236,18 @@ def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpac
             payload = PayloadTally(Spool.open(path))
         except FileNotFoundError:
             continue  # another process loaded it between the listing and now
+        except msgspec.MsgspecError:
+            Spool.set_aside(path)
+            continue
         block = _begin(batch, payload)
         raws = _records_of(payload, unpacked_limit)
-        for first in range(0, len(raws), _ROWS_AT_ONCE):
-            some = raws[first : first + _ROWS_AT_ONCE]
-            block.take(first, some, plausible)
-            payload.records += len(some)
-            batch.size += sum(len(memoryview(raw)) for raw in some)
+        sizes = (len(memoryview(raw)) for raw in raws)
+        weights = (size if size < _LARGE_BYTES else size * _WEIGHT_OF_LARGE for size in sizes)
+        sums = array("q", accumulate(weights, initial=0))
+        for first, last in _cuts(sums, _ROWS_AT_ONCE, _BYTES_AT_ONCE):
+            block.take(first, raws[first:last], plausible)
+            payload.records += last - first
+            batch.size += sums[last] - sums[first]
             if batch.size >= enough:
                 yield batch.made_ready()
                 enough = min(2 * enough, batch_bytes)

@@ -1,13 +1,19 @@
 """Records that cannot be stored, put aside with the reason, one file a payload."""
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from cdrelay.lake.files import write_durably
 from cdrelay.lake.prepare import PayloadTally
+
+_PIECE = 3 * 2**20
+"""Bytes, a multiple of 3, so that base64 of the pieces is that of the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +43,30 @@ class Quarantine:
             refused = [(0, "body", payload.unreadable, payload.spooled.body())]
         if not refused:
             return
-        lines = [
-            msgspec.json.encode(
-                {
-                    "payload": envelope.id,
-                    "source": envelope.source,
-                    "index": index,
-                    "field": field,
-                    "rule": rule,
-                    # Broken bytes are no text; base64 keeps every one of them.
-                    "record": base64.b64encode(raw).decode(),
-                }
+        lines = (
+            _line(
+                {"payload": envelope.id, "source": envelope.source, "index": index, "field": field, "rule": rule}, raw
             )
             for index, field, rule, raw in refused
-        ]
-        write_durably(self._folder / f"{envelope.id}.ndjson", b"\n".join(lines) + b"\n")
+        )
+        write_durably(self._folder / f"{envelope.id}.ndjson", chain.from_iterable(lines))
 
     def list(self, limit: int = 100) -> list[PutAside]:
         """The refused records of the payloads put aside last, newest payload first."""
         found: list[PutAside] = []
         files = sorted(self._folder.glob("*.ndjson"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files:
-            for line in file.read_bytes().splitlines():
-                if len(found) >= limit:
-                    return found
-                one = msgspec.json.decode(line)
-                found.append(PutAside(**(one | {"record": base64.b64decode(one["record"])})))
+            with file.open("rb") as lines:
+                for line in islice(lines, limit - len(found)):
+                    one = msgspec.json.decode(line)
+                    found.append(PutAside(**(one | {"record": base64.b64decode(one["record"])})))
         return found
+
+
+def _line(about: dict[str, Any], raw: bytes) -> Iterator[bytes]:
+    """A line of JSON, in pieces: of a body of 500 MB there is one copy in memory and no more."""
+    yield msgspec.json.encode(about)[:-1] + b',"record":"'
+    # Broken bytes are no text; base64 keeps every one of them.
+    for start in range(0, len(raw), _PIECE):
+        yield base64.b64encode(raw[start : start + _PIECE])
+    yield b'"}\n'

@@ -15,9 +15,12 @@ from types import TracebackType
 from typing import BinaryIO, Literal, Self
 
 import msgspec
+import structlog
 
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.files import sync_folder
+
+_log = structlog.get_logger(__name__)
 
 Channel = Literal["intake", "webhook", "repair"]
 
@@ -165,11 +168,21 @@ class Spool:
 
     @staticmethod
     def open(path: Path) -> Spooled:
-        """The payload in a file of the spool. Raises FileNotFoundError when a load has taken it meanwhile."""
+        """The payload in a file of the spool.
+
+        Raises FileNotFoundError when a load has taken it meanwhile, and msgspec.MsgspecError when the file is damaged.
+        """
         with path.open("rb") as file:
             header = file.readline()
             envelope = msgspec.json.decode(header, type=Envelope)
             return Spooled(path, envelope, len(header), path.stat().st_size - len(header))
+
+    @staticmethod
+    def set_aside(path: Path) -> None:
+        """Keep a damaged file as it is, under a name by which it holds up no other."""
+        path.rename(path.with_suffix(".damaged"))
+        sync_folder(path.parent)
+        _log.error("spool.damaged", file=path.name)
 
     def remove(self, paths: list[Path]) -> None:
         """Forget payloads that are in the lake; those already gone are passed over."""

@@ -49,11 +49,8 @@ class Lake:
 
     def read_organization(self, org_uuid: str, period: Period) -> Iterator[bytes]:
         """One organization's records of a period, each as the JSON text of the wire, by Report time."""
-        return as_wire(
-            self._rows(
-                self._meeting(period), "read_organization", org_uuid=org_uuid, start=period.start, end=period.end
-            )
-        )
+        files = self._meeting(period)
+        return as_wire(self._by_time(files, "read_organization", period.start, period.end, org_uuid=org_uuid))
 
     def read_window(self, before: Cut | None, now: Cut, organizations: Collection[str]) -> Iterator[bytes]:
         """What is due at `now` and was not at `before`, as JSON texts of the wire, by Report time.
@@ -70,12 +67,13 @@ class Lake:
             and (file.last_load > before.load_seq or file.last_report_time >= before.cutoff)
         ]
         return as_wire(
-            self._rows(
+            self._by_time(
                 files,
                 "read_window",
+                min((file.first_report_time for file in files), default=EPOCH),
+                now.cutoff,
                 organizations=list(organizations),
                 now_seq=now.load_seq,
-                now_cutoff=now.cutoff,
                 before_seq=before.load_seq,
                 before_cutoff=before.cutoff,
             )
@@ -83,6 +81,29 @@ class Lake:
 
     def _meeting(self, period: Period) -> list[DataFile]:
         return [file for file in self._table.snapshot().files if file.meets(period.start, period.end)]
+
+    def _by_time(
+        self, files: list[DataFile], name: str, start: datetime, end: datetime, **parameters: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows by Report time in [start, end); where that is more than the engine can hold, one half after the other.
+
+        So few records are that large that asking again costs nothing otherwise.
+        """
+        met = [file for file in files if file.meets(start, end)]
+        rows = self._rows(met, name, start=start, end=end, **parameters)
+        try:
+            first = next(rows, None)
+        except duckdb.OutOfMemoryException:
+            middle = start + (end - start) / 2
+            if not start < middle < end:
+                raise
+        else:
+            if first is not None:
+                yield first
+                yield from rows
+            return
+        yield from self._by_time(met, name, start, middle, **parameters)
+        yield from self._by_time(met, name, middle, end, **parameters)
 
     def _rows(self, files: list[DataFile], name: str, **parameters: Any) -> Iterator[tuple[Any, ...]]:
         if not files:

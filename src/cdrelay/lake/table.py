@@ -7,8 +7,8 @@ refused: the fence behind the loader's lock.
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -134,11 +134,16 @@ class RecordTable:
         """Where the files lie."""
         return [str(self.folder / file.path) for file in files]
 
-    def new_file(self, day: str, load_seq: int) -> Path:
-        """A path for a new Parquet file, in the folder of its day."""
+    @contextmanager
+    def new_file(self, day: str, load_seq: int) -> Iterator[Path]:
+        """A path for a new Parquet file, in the folder of its day; what is there goes again when the block raises."""
         path = self.folder / day / f"{load_seq:010d}-{uuid4().hex[:12]}.parquet"
         path.parent.mkdir(exist_ok=True)
-        return path
+        try:
+            yield path
+        except BaseException:
+            path.unlink(missing_ok=True)  # on a full disk its room is needed
+            raise
 
     def written(self, path: Path, returned: Sequence[Any]) -> Written:
         """Make a file that DuckDB has written durable; `returned` is the row of its RETURN_STATS."""
@@ -192,7 +197,8 @@ class RecordTable:
     def vacuum(self) -> None:
         """Delete files that no state of the last hour uses, also of interrupted loads. Under the loader's lock."""
         with self._lock:
-            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
+            # Without `full` it would pass over the files of interrupted loads, which no log entry names.
+            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True)
 
 
 def _delta_statistics(file: Written) -> str:

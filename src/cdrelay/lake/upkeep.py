@@ -4,10 +4,13 @@ All of it is done by the loader, under its lock.
 """
 
 from collections import defaultdict
+from contextlib import closing
 from datetime import datetime
 
 import duckdb
+import structlog
 
+from cdrelay.errors import CdrelayError
 from cdrelay.lake.schema import literal
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
@@ -18,6 +21,23 @@ MANY = 32
 """So many small files of one day are merged. Each record is then rewritten a few times in its life at most."""
 
 
+_log = structlog.get_logger(__name__)
+
+
+def keep_up(table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: datetime | None) -> None:
+    """Do what is due, and let go of what is older than `keep_from`.
+
+    What fails, for want of room as a rule, is logged and waits for the next time: records are loaded without it, and
+    ticks must not wait for it.
+    """
+    try:
+        compact(table, engine)
+        if keep_from is not None:
+            expire(table, keep_from)
+    except (CdrelayError, OSError, duckdb.Error) as error:
+        _log.warning("upkeep.failed", error=type(error).__name__)
+
+
 def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = MANY) -> int:
     """Merge the small files of every day that has `many`; how many files went. To be called under the loader's lock."""
     by_day: dict[str, list[DataFile]] = defaultdict(list)
@@ -26,14 +46,11 @@ def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = M
             by_day[file.path.partition("/")[0]].append(file)
     crowded = {day: files for day, files in by_day.items() if len(files) >= many}
     for day, files in crowded.items():
-        target = table.new_file(day, max(file.last_load for file in files))
-        sql = statement("compact_files", parquet=table.absolute(files), target=literal(str(target)))
-        cursor = engine.cursor()
-        try:
-            returned = cursor.execute(sql).fetchall()
-        finally:
-            cursor.close()
-        table.commit_compaction([table.written(target, returned[0])], files)
+        with table.new_file(day, max(file.last_load for file in files)) as target:
+            sql = statement("compact_files", parquet=table.absolute(files), target=literal(str(target)))
+            with closing(engine.cursor()) as cursor:
+                merged = table.written(target, cursor.execute(sql).fetchall()[0])
+        table.commit_compaction([merged], files)
     if crowded:
         table.vacuum()
     return sum(len(files) for files in crowded.values())

@@ -57,6 +57,16 @@ def identify(values: Mapping[str, Value], plausible: Plausible) -> Identity:
     return Identity(org_uuid, report_id, report_time)
 
 
+RECORD_BYTES = 8 * 2**20
+"""No record is larger, which is a few thousand times what one is: the engine needs several times that memory."""
+
+
+def refuse_large(raw: bytes | msgspec.Raw) -> None:
+    """Raise RecordRefused when the JSON text of a record is larger than any should be."""
+    if len(memoryview(raw)) > RECORD_BYTES:
+        raise RecordRefused("record", f"is larger than {RECORD_BYTES} bytes")
+
+
 # Only the three keys are looked at; the rest of the record is passed over at the speed of the parser.
 _Keys = msgspec.defstruct(
     "_Keys",
@@ -67,6 +77,7 @@ _KEYS_DECODER = msgspec.json.Decoder(_Keys)
 
 def read_identity(raw: bytes | msgspec.Raw, plausible: Plausible) -> Identity:
     """The identity of the record in `raw`, spelled in any way. Raises RecordRefused, also when `raw` is no UTF-8."""
+    refuse_large(raw)
     try:
         str(raw, "utf-8")  # any buffer will do; the parser passes over what it need not read
         values = _usual_values(raw)

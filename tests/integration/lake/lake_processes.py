@@ -13,12 +13,11 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from tests.support.lake_builder import LakeBuilder, document, record
-
 from cdrelay.clock import ManualClock
 from cdrelay.lake.files import write_durably
 from cdrelay.lake.load import LoadLimits, Receipt
 from cdrelay.lake.spool import Envelope, NoRoom, Spool
+from tests.support.lake_builder import LakeBuilder, document, record
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 SURVIVED = 0

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,43 +58,48 @@ def test_other_ways_to_put_a_question_are_taken(reader: Reader, question: str) -
     assert list(reader.ask(question).rows)
 
 
-@pytest.mark.parametrize(
-    "question",
-    [
-        "",
-        "SELEC 1",
-        "SELECT 1; SELECT 2",
-        "SELECT nothing_of_the_kind FROM records",
-        "INSERT INTO records SELECT * FROM records",
-        "DELETE FROM records",
-        "DROP VIEW records",
-        "CREATE TABLE kept AS SELECT * FROM records",
-        "COPY records TO '{folder}/stolen.csv'",
-        "COPY (SELECT 1) TO '{lake}/stolen.csv'",
-        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/stolen.csv'",
-        "EXPLAIN ANALYZE DROP VIEW records",
-        "ATTACH '{folder}/stolen.db'",
-        "ATTACH '{lake}/stolen.db'",
-        "EXPORT DATABASE '{lake}/stolen'",
-        "SET enable_external_access = true",
-        "PRAGMA database_list",
-        "CALL pragma_version()",
-        "INSTALL httpfs",
-        "LOAD httpfs",
-        "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM '/etc/passwd'",
-        "SELECT * FROM glob('/etc/*')",
-        "SELECT content FROM read_text('/etc/passwd')",
-        "SELECT content FROM read_text('{lake}/../../../../../../../etc/passwd')",
-        "SELECT content FROM read_text('{folder}/spool/*')",
-        "SELECT getenv('HOME')",
-        "SELECT * FROM query('COPY (SELECT 1) TO ''{lake}/stolen.csv''')",
-    ],
-)
-def test_what_is_no_question_about_the_records_is_refused(reader: Reader, filled: LakeBuilder, question: str) -> None:
+REFUSED = [
+    "",
+    "SELEC 1",
+    "SELECT 1; SELECT 2",
+    "SELECT nothing_of_the_kind FROM records",
+    "INSERT INTO records SELECT * FROM records",
+    "DELETE FROM records",
+    "DROP VIEW records",
+    "CREATE TABLE kept AS SELECT * FROM records",
+    "COPY records TO '{folder}/stolen.csv'",
+    "COPY (SELECT 1) TO '{lake}/stolen.csv'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/stolen.csv'",
+    "EXPLAIN ANALYZE DROP VIEW records",
+    "ATTACH '{folder}/stolen.db'",
+    "ATTACH '{lake}/stolen.db'",
+    "EXPORT DATABASE '{lake}/stolen'",
+    "SET enable_external_access = true",
+    "PRAGMA database_list",
+    "CALL pragma_version()",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT content FROM read_text('/etc/passwd')",
+    "SELECT content FROM read_text('{lake}/../../../../../../../etc/passwd')",
+    "SELECT content FROM read_text('{folder}/spool/*')",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM query('COPY (SELECT 1) TO ''{lake}/stolen.csv''')",
+]
+
+
+def test_what_is_no_question_about_the_records_is_refused_and_changes_nothing(
+    reader: Reader, filled: LakeBuilder
+) -> None:
     files = sorted(filled.folder.rglob("*"))
-    with pytest.raises(QueryRefused):
-        list(reader.ask(question.format(lake=filled.table.folder, folder=filled.folder)).rows)
+    taken = []
+    for question in REFUSED:
+        with suppress(QueryRefused):
+            list(reader.ask(question.format(lake=filled.table.folder, folder=filled.folder)).rows)
+            taken.append(question)
+    assert taken == []
     assert sorted(filled.folder.rglob("*")) == files
     assert counted(reader) == 5
 

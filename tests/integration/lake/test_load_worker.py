@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import duckdb
 import pytest
-from tests.support.lake_builder import LakeBuilder, record
 
 from cdrelay.clock import ManualClock
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.lake.load import Receipt
 from cdrelay.lake.worker import LoadWorker
+from tests.support.lake_builder import LakeBuilder, record
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 Opener = Callable[..., LakeBuilder]
@@ -101,7 +102,7 @@ async def test_it_waits_longer_after_each_failure(open_lake: Opener, clock: Manu
     lake.put(record("a", NOON))
     begun, times = clock.now(), []
     async with working(lake, lambda *_: times.append(clock.now() - begun)):
-        for failures in range(1, 8):
-            await until(lambda: len(times) == failures, clock, timedelta(seconds=1) if failures > 1 else timedelta(0))
-    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+        await until(lambda: len(times) == 1, clock)
+        await until(lambda: len(times) == 7, clock, timedelta(seconds=1))
+    waits = [after - before for before, after in pairwise(times)]
     assert all(wait >= timedelta(seconds=least) for wait, least in zip(waits, (2, 4, 8, 16, 30, 30), strict=True))

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+
+from cdrelay.lake.load import Drained, LoadLimits
+from cdrelay.lake.table import Overtaken, RecordTable
 from tests.integration.lake.lake_processes import SURVIVED, ReceiptFolder, drain, ended, start
 from tests.support.lake_builder import LakeBuilder, record, report_id
-
-from cdrelay.lake.load import Drained
-from cdrelay.lake.table import Overtaken, RecordTable
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 Opener = Callable[..., LakeBuilder]
@@ -103,8 +103,6 @@ def test_another_process_sees_a_load_at_once(open_lake: Opener) -> None:
 
 
 def test_progress_is_told_after_each_batch(open_lake: Opener) -> None:
-    from cdrelay.lake.load import LoadLimits
-
     lake = open_lake(limits=LoadLimits(batch_bytes=1))
     for name in "abc":
         lake.put(record(name, NOON))

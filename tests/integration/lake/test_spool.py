@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cdrelay.lake.spool import Envelope, NoRoom, Spool
+from cdrelay.lake.spool import Envelope, Incoming, NoRoom, Spool
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 MORE_THAN_ANY_DISK = 2**60
@@ -51,7 +51,7 @@ def test_what_was_written_can_be_read_before_it_is_kept(spool: Spool) -> None:
 
 @pytest.mark.parametrize("synced", [False, True])
 def test_a_payload_that_is_given_up_leaves_no_trace(spool: Spool, synced: bool) -> None:
-    with pytest.raises(ConnectionResetError), spool.incoming(envelope("a")) as incoming:
+    with pytest.raises(ConnectionResetError), spool.incoming(envelope("a")) as incoming:  # noqa: PT012
         incoming.write(b"half")
         if synced:
             incoming.sync()
@@ -85,9 +85,7 @@ def test_a_reserve_that_is_used_up_meanwhile_stops_the_commit(spool: Spool) -> N
         needed.append(size)
         raise NoRoom("the disk has filled up")
 
-    from cdrelay.lake.spool import Incoming
-
-    with pytest.raises(NoRoom), Incoming(spool.folder, envelope("a"), full) as incoming:
+    with pytest.raises(NoRoom), Incoming(spool.folder, envelope("a"), full) as incoming:  # noqa: PT012
         incoming.write(b"x")
         incoming.commit()
     assert (list(spool.folder.iterdir()), needed) == ([], [0])
@@ -100,7 +98,7 @@ def test_a_folder_that_is_gone_is_no_room(spool: Spool) -> None:
 
 
 def test_a_folder_that_goes_meanwhile_is_no_room(spool: Spool) -> None:
-    with pytest.raises(NoRoom), spool.incoming(envelope("a")) as incoming:
+    with pytest.raises(NoRoom), spool.incoming(envelope("a")) as incoming:  # noqa: PT012
         incoming.write(b"x")
         for path in spool.folder.iterdir():
             path.unlink()
@@ -108,10 +106,10 @@ def test_a_folder_that_goes_meanwhile_is_no_room(spool: Spool) -> None:
         incoming.commit()
 
 
-def test_writing_to_a_closed_file_is_told_as_no_room_on_sync(spool: Spool) -> None:
+def test_a_disk_that_has_no_room_for_what_it_took_says_so_on_sync(spool: Spool) -> None:
     """/dev/full takes every write and has no room for any."""
     (spool.folder / "20261124T170000000000-a.part").symlink_to("/dev/full")
-    with pytest.raises(NoRoom), spool.incoming(envelope("a")) as incoming:
+    with pytest.raises(NoRoom), spool.incoming(envelope("a")) as incoming:  # noqa: PT012
         incoming.write(b"x")
         incoming.sync()
     assert list(spool.folder.iterdir()) == []

@@ -17,7 +17,6 @@ MICROSECOND = timedelta(microseconds=1)
 
 APART = {
     "a microsecond": (EARLIER, EARLIER + MICROSECOND),
-    "an hour": (EARLIER, EARLIER + timedelta(hours=1)),
     "over midnight": (MIDNIGHT - MICROSECOND, MIDNIGHT),
     "48 hours": (EARLIER - timedelta(hours=48), EARLIER),
 }

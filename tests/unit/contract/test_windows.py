@@ -74,6 +74,11 @@ def test_after_three_missed_ticks_three_are_owed_the_oldest_first() -> None:
     assert list(owed) == [TICK - 10 * MINUTE, TICK - 5 * MINUTE, TICK]
 
 
+def test_after_a_time_of_compressed_ticks_they_lie_on_the_grid_again() -> None:
+    last = TICK + timedelta(seconds=5)
+    assert list(ticks_owed(last, TICK + 11 * MINUTE, RULES)) == [TICK + 5 * MINUTE, TICK + 10 * MINUTE]
+
+
 def test_a_clock_that_went_back_owes_nothing() -> None:
     assert list(ticks_owed(TICK, TICK - timedelta(hours=1), RULES)) == []
 

@@ -18,6 +18,7 @@ PIECES = {
     "load_seq": "1",
     "target": literal("b.parquet"),
     "unsure": "false",
+    "mark": literal(" misfit"),
     "start": "NULL",
     "end": "NULL",
     "organization": literal("11111111-2222-4333-8444-555555555555"),

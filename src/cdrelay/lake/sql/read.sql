@@ -12,11 +12,11 @@ WHERE org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
 ORDER BY report_time, report_id;
 
 -- name: read_window
--- What is due between two cuts: in the second and not in the first.
+-- What is due between two cuts: in the second, whose cut-off is the end or after it, and not in the first.
 SELECT {{wire_json}}, extra
 FROM {{rows}}
 WHERE org_uuid IN (SELECT unnest($organizations))
-    AND load_seq <= $now_seq AND report_time < $now_cutoff
+    AND load_seq <= $now_seq AND report_time >= $start AND report_time < $end
     AND NOT (load_seq <= $before_seq AND report_time < $before_cutoff)
 ORDER BY report_time, report_id;
 
