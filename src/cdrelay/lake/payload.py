@@ -65,18 +65,22 @@ def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
 
     Of a document the JSON of all records has been checked; of lines none has: a broken line is a broken record.
     """
-    if b"\\ud" in body or b"\\uD" in body:
-        body = _ESCAPE.sub(_mend, body)
     if lines:
-        return [msgspec.Raw(line) for piece in body.split(b"\n") if (line := piece.strip())]
+        return [msgspec.Raw(line) for piece in _mended(body).split(b"\n") if (line := piece.strip())]
     try:
         return _records(body, inner=False)
     except UNREADABLE as error:
+        # Only now: looking for halves takes longer than reading a body that has none.
+        if (mended := _mended(body)) != body:
+            return split(mended, lines=False)
         raise BodyUnreadable(f"the body is no list of records: {error}") from error
 
 
-def _mend(escape: re.Match[bytes]) -> bytes:
-    return escape[0] if escape["half"] is None else b"\\ufffd"
+def _mended(body: bytes) -> bytes:
+    """The same without halves of surrogate pairs; mended again it stays as it is."""
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
+        return _ESCAPE.sub(lambda escape: escape[0] if escape["half"] is None else b"\\ufffd", body)
+    return body
 
 
 def _records(body: bytes | msgspec.Raw, *, inner: bool) -> list[msgspec.Raw]:
