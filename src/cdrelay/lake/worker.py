@@ -1,25 +1,35 @@
 """The loop that drains a spool while the process runs."""
 
 import asyncio
+import traceback
 from collections.abc import Callable
+from typing import Protocol
 
 import duckdb
 import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.load import Loader
 
 _log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_LONG_SECONDS = 600.0
+
+
+class Drains(Protocol):
+    """What the worker needs of a loader."""
+
+    def drain(self) -> object:
+        """Load all that waits; blocks."""
+        ...
 
 
 class LoadWorker:
     """Drains again and again; after a failure it waits, longer each time, and goes on: nothing in the spool is lost."""
 
-    def __init__(self, loader: Loader, clock: Clock, report: Callable[[str, str], None]) -> None:
+    def __init__(self, loader: Drains, clock: Clock, report: Callable[[str, str], None]) -> None:
         self._loader = loader
         self._clock = clock
         self._report = report
@@ -29,16 +39,34 @@ class LoadWorker:
         pause = _PAUSE_SECONDS
         while True:
             try:
-                await asyncio.to_thread(self._loader.drain)
+                await self._drain()
                 pause = _PAUSE_SECONDS
             except (CdrelayError, OSError, duckdb.Error) as error:
                 await asyncio.to_thread(self._report, "load", _without_values(error))
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             except Exception as error:  # noqa: BLE001  # the outermost loop: what comes next must still be loaded
-                _log.exception("load.failed")
+                # Where it was, without its message: that may hold values of records.
+                where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+                _log.error("load.failed", error=type(error).__name__, where=where)
                 await asyncio.to_thread(self._report, "load", f"unexpected: {type(error).__name__}")
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             await self._clock.sleep(pause)
+
+    async def _drain(self) -> None:
+        """Drain, and tell every ten minutes of a drain that does not end: DuckDB 2.0.0 can hang where a write fails."""
+        draining = asyncio.create_task(asyncio.to_thread(self._loader.drain))
+        minutes = 0
+        while not draining.done():
+            watching = asyncio.create_task(self._clock.sleep(_LONG_SECONDS))
+            try:
+                await asyncio.wait({draining, watching}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                watching.cancel()
+            if not draining.done():
+                minutes += round(_LONG_SECONDS / 60)
+                what = f"a load has been under way for {minutes} minutes; if it does not end, restart: nothing is lost"
+                await asyncio.to_thread(self._report, "load", what)
+        await draining
 
 
 def _without_values(error: Exception) -> str:
