@@ -1,21 +1,17 @@
 """`cdrelay collector …`, and the commands `cdrelay reconcile` and `cdrelay ledger`: the half that receives."""
 
 import asyncio
-import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
-from rich.table import Table
 
-from cdrelay.cli.context import context_of, print_json, talk
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
 from cdrelay.collector.comparison import STATES, State
 from cdrelay.collector.ledger import LedgerHour, LedgerRow, ReconciliationReport
@@ -53,19 +49,6 @@ def _sources(typer_context: typer.Context) -> Sources:
     return context_of(typer_context).collector().sources
 
 
-def _given(option: str, text: str | None, file: Path | None) -> str | None:
-    """The secret itself, from the option or the file; one line break at the end belongs to the file."""
-    if file is None:
-        return text
-    if text is not None:
-        raise typer.BadParameter(f"give --{option} or --{option}-file, not both")
-    try:
-        content = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint=f"--{option}-file") from error
-    return content.removesuffix("\n").removesuffix("\r")
-
-
 def _described(source: Source) -> dict[str, Any]:
     """What may be shown of a source."""
     return {
@@ -76,27 +59,6 @@ def _described(source: Source) -> dict[str, Any]:
         "token": source.token is not None,
         "created_at": source.created_at,
     }
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
-def _show(rows: Sequence[dict[str, Any]], as_json: bool, nothing: str) -> None:
-    """The same facts as a table or as JSON."""
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        talk.print(nothing)
-    else:
-        table = Table(*(column.replace("_", " ") for column in rows[0]))
-        for row in rows:
-            table.add_row(*map(_cell, row.values()))
-        Console().print(table)
 
 
 @source_app.command("add")
@@ -113,7 +75,7 @@ def add_source(
 ) -> None:
     """Take payloads from a new source. Without a secret, whoever knows the address can deliver."""
     change = SourceChange(
-        secret=_given("secret", secret, secret_file), api=api, token=_given("token", token, token_file)
+        secret=secret_given("secret", secret, secret_file), api=api, token=secret_given("token", token, token_file)
     )
     source = _sources(typer_context).add(name, change)
     if source.secret is None:
@@ -135,9 +97,9 @@ def set_source(
 ) -> None:
     """Change what is given of a source; a new secret is valid at once and alone (see rotate-secret)."""
     change = SourceChange(
-        secret=_given("secret", secret, secret_file), api=api, token=_given("token", token, token_file)
+        secret=secret_given("secret", secret, secret_file), api=api, token=secret_given("token", token, token_file)
     )
-    _show([_described(_sources(typer_context).change(name, change))], as_json, "")
+    show([_described(_sources(typer_context).change(name, change))], as_json, "")
 
 
 @source_app.command("rotate-secret")
@@ -151,7 +113,7 @@ def rotate_secret(
     ] = False,
 ) -> None:
     """Give a source a new secret while the present one stays valid; set it at the provider, then --finish."""
-    new = _given("secret", secret, secret_file)
+    new = secret_given("secret", secret, secret_file)
     if (new is None) != finish:
         raise typer.BadParameter("give the new secret, or --finish once the provider signs with it")
     if new is None:
@@ -173,7 +135,7 @@ def remove_source(typer_context: typer.Context, name: NameArgument) -> None:
 def list_sources(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the sources; secrets and tokens are not shown."""
     rows = [_described(source) for source in _sources(typer_context).list()]
-    _show(rows, as_json, "there are no sources yet; `cdrelay collector source add NAME` makes one")
+    show(rows, as_json, "there are no sources yet; `cdrelay collector source add NAME` makes one")
 
 
 @app.command("payloads")
@@ -185,7 +147,7 @@ def list_payloads(
 ) -> None:
     """Show the payloads that came last and what their loads did."""
     found = latest_payloads(context_of(typer_context).foundation().database, most, source)
-    _show([asdict(one) for one in found], as_json, "no payload has been loaded yet")
+    show([asdict(one) for one in found], as_json, "no payload has been loaded yet")
 
 
 @quarantine_app.command("list")
@@ -200,7 +162,7 @@ def list_quarantine(
         {"payload": one.payload, "source": one.source, "index": one.index, "field": one.field, "rule": one.rule}
         for one in found
     ]
-    _show(rows, as_json, "nothing is in quarantine")
+    show(rows, as_json, "nothing is in quarantine")
 
 
 # --- commands of the top level ---
@@ -215,7 +177,7 @@ def reconcile(
     parts = context_of(typer_context).collector()
     reports = asyncio.run(_reconciled(parts.reconciler, source))
     nothing = "no source has an api address and a token; `cdrelay collector source set` gives it both"
-    _show([asdict(report) for report in reports], as_json, nothing)
+    show([asdict(report) for report in reports], as_json, nothing)
     if any(report.short or report.lost or report.problem for report in reports):
         raise typer.Exit(1)
 
@@ -253,14 +215,14 @@ def ledger(
     store = context_of(typer_context).collector().ledger
     nothing = "the ledger has no such window; `cdrelay reconcile` fills it"
     if hours is not None:
-        _show([_hour(one) for one in store.by_hour(hours)], as_json, nothing)
+        show([_hour(one) for one in store.by_hour(hours)], as_json, nothing)
         return
     try:
         org_uuid = organization_uuid(organization) if organization else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--organization") from error
     rows = store.rows(read_period(start, end), org_uuid, states=[state] if state else (), most=most)
-    _show([_window(row) for row in rows], as_json, nothing)
+    show([_window(row) for row in rows], as_json, nothing)
 
 
 def _window(row: LedgerRow) -> dict[str, Any]:

@@ -1,18 +1,12 @@
 """What the commands share: settings from the command line, and the halves opened when a command needs one."""
 
-import json
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from cdrelay.settings import Settings, read_settings
 from cdrelay.wiring import CollectorParts, Foundation, PublisherParts, open_collector, open_foundation, open_publisher
-
-talk = Console(stderr=True)
-"""For people: progress, advice, warnings. Data goes to stdout."""
 
 
 @dataclass(slots=True)
@@ -61,9 +55,3 @@ def context_of(typer_context: typer.Context) -> Context:
     if context is None:  # only when a command is called around the entry
         context = install_context(typer_context)
     return context
-
-
-def print_json(data: Any) -> None:
-    """For programs: one JSON document on stdout."""
-    json.dump(data, sys.stdout, indent=2, default=str, ensure_ascii=False)
-    sys.stdout.write("\n")

@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from cdrelay import __version__
 from cdrelay.cli import collector, publisher, records, serve, settings, traffic
-from cdrelay.cli.context import install_context, talk
+from cdrelay.cli.context import install_context
+from cdrelay.cli.output import talk
 from cdrelay.errors import CdrelayError
 
 app = typer.Typer(

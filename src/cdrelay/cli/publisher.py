@@ -1,17 +1,14 @@
 """`cdrelay publisher …`: partners, organizations, webhooks, credentials, deliveries, ticks."""
 
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from cdrelay.cli.context import context_of, print_json, talk
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.publisher.directory import Directory
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 from cdrelay.wiring import PublisherParts
@@ -47,25 +44,6 @@ def _directory(typer_context: typer.Context) -> Directory:
     return _parts(typer_context).directory
 
 
-def _show(rows: Sequence[dict[str, Any]], as_json: bool, nothing: str) -> None:
-    """The same facts as a table or as JSON."""
-    if as_json:
-        print_json(rows)
-    elif not rows:
-        talk.print(nothing)
-    else:
-        table = Table(*(column.replace("_", " ") for column in rows[0]))
-        for row in rows:
-            table.add_row(*("" if value is None else _cell(value) for value in row.values()))
-        Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "strftime") else str(value)
-
-
 # --- partners and organizations ---
 
 
@@ -85,7 +63,7 @@ def list_partners(typer_context: typer.Context, as_json: JsonOption = False) -> 
     """List the partners and how many organizations each has."""
     directory = _directory(typer_context)
     rows = [asdict(one) | {"organizations": len(directory.organizations_of(one.id))} for one in directory.partners()]
-    _show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
+    show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
 
 
 @organization_app.command("add")
@@ -128,7 +106,7 @@ def list_organizations(
         for one in directory.organizations()
         if partner_id is None or partner_id in one.partner_ids
     ]
-    _show(rows, as_json, "there are no organizations yet; `cdrelay publisher organization add ORG` makes one")
+    show(rows, as_json, "there are no organizations yet; `cdrelay publisher organization add ORG` makes one")
 
 
 # --- webhooks ---
@@ -141,12 +119,8 @@ def _read_secret(secret: str | None, secret_file: Path | None, unsigned: bool) -
         return None
     if secret is not None:
         talk.print("[yellow]warning:[/] other users can see --secret in the process list; prefer --secret-file")
-        return secret
-    if secret_file is not None:
-        try:
-            return (sys.stdin.read() if str(secret_file) == "-" else secret_file.read_text("utf-8")).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise typer.BadParameter(f"the file cannot be read: {error}", param_hint="--secret-file") from error
+    if secret is not None or secret_file is not None:
+        return secret_given("secret", secret, secret_file)
     return typer.prompt("Secret (empty: unsigned deliveries)", default="", hide_input=True, show_default=False) or None
 
 
@@ -177,7 +151,7 @@ def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json
     """Show a partner's webhook; its secret is never shown."""
     directory = _directory(typer_context)
     webhook = directory.webhook(directory.partner(partner).id)
-    print_json(asdict(webhook)) if as_json else _show([asdict(webhook)], as_json=False, nothing="")
+    print_json(asdict(webhook)) if as_json else show([asdict(webhook)], as_json=False, nothing="")
 
 
 @webhook_app.command("remove")
@@ -227,7 +201,7 @@ def list_tokens(typer_context: typer.Context, as_json: JsonOption = False) -> No
     directory = _directory(typer_context)
     names = {one.id: one.name for one in directory.partners()}
     rows = [asdict(one) | {"partner": names.get(one.partner_id or "")} for one in directory.credentials.tokens()]
-    _show(rows, as_json, "there are no tokens yet; `cdrelay publisher token create PARTNER` makes one")
+    show(rows, as_json, "there are no tokens yet; `cdrelay publisher token create PARTNER` makes one")
 
 
 @token_app.command("revoke")
@@ -250,7 +224,7 @@ def list_intake_keys(typer_context: typer.Context, as_json: JsonOption = False) 
     columns = ("id", "label", "created_at", "revoked_at")
     keys = [asdict(one) for one in _directory(typer_context).credentials.intake_keys()]
     rows = [{column: key[column] for column in columns} for key in keys]
-    _show(rows, as_json, "there are no intake keys yet; `cdrelay publisher intake-key create` makes one")
+    show(rows, as_json, "there are no intake keys yet; `cdrelay publisher intake-key create` makes one")
 
 
 @intake_key_app.command("revoke")
@@ -290,7 +264,7 @@ def deliveries(
                 "last_outcome": attempts[-1].outcome if attempts else None,
             }
         )
-    _show(rows, as_json, "there are no deliveries yet")
+    show(rows, as_json, "there are no deliveries yet")
 
 
 @app.command("tick")

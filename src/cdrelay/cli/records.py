@@ -3,12 +3,12 @@
 import csv
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from cdrelay.cli.context import Context, context_of, print_json, talk
+from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.output import print_json, print_table, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.lake.engine import EngineLimits
@@ -71,13 +71,4 @@ def query(
             writer.writerow(answer.columns)
             writer.writerows(answer.rows)
         else:
-            _print_table(answer.columns, list(answer.rows))
-
-
-def _print_table(columns: Any, rows: list[tuple[Any, ...]]) -> None:
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    # Data, so to stdout, unlike all other talk.
-    from_stdout = talk.__class__()
-    from_stdout.print(table)
+            print_table(answer.columns, list(answer.rows))

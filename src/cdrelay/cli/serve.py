@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cdrelay.cli.context import context_of, install_context, talk
+from cdrelay.cli.context import context_of, install_context
 from cdrelay.cli.demo import prepare_demo, write_demo_settings
 from cdrelay.cli.milestones import Milestones, summary
+from cdrelay.cli.output import talk
 from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError

@@ -6,7 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cdrelay.cli.context import context_of, print_json
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import print_json
 from cdrelay.settings import described
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cdrelay.cli.context import context_of, talk
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import talk
 from cdrelay.cli.period import read_moment
 from cdrelay.clock import SystemClock
 from cdrelay.traffic import Faults, Plan, Traffic
