@@ -109,7 +109,7 @@ def test_a_webhook_is_switched_off_on_and_removed(run: Run) -> None:
     shown = data(run("webhook", "show", "Reseller", "--json"))
     assert (shown["active"], shown["switched_off_because"]) == (False, "switched off by the operator")
     run("webhook", "activate", "Reseller")
-    assert "True" in run("webhook", "show", "Reseller").stdout
+    assert "yes" in run("webhook", "show", "Reseller").stdout
     assert run("webhook", "remove", "Reseller").exit_code == 0
 
 
