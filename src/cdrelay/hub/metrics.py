@@ -42,6 +42,17 @@ def _publisher_metrics(publisher: PublisherStatus, status: Status) -> Iterator[M
         yield GaugeMetricFamily(
             "cdrelay_publisher_tick_age_seconds", "Seconds since the last tick that was cut.", behind
         )
+        yield GaugeMetricFamily(
+            "cdrelay_publisher_last_tick_timestamp_seconds",
+            "When the last tick was cut, in seconds since 1970.",
+            publisher.last_cut.tick.timestamp(),
+        )
+    oldest = publisher.sending.oldest_pending
+    yield GaugeMetricFamily(
+        "cdrelay_deliveries_oldest_pending_seconds",
+        "Seconds since the tick of the delivery that has waited longest; 0 when none waits.",
+        0.0 if oldest is None else (status.now - oldest).total_seconds(),
+    )
 
 
 def _collector_metrics(collector: CollectorStatus) -> Iterator[Metric]:

@@ -6,38 +6,16 @@ from datetime import datetime
 import jinja2
 
 from cdrelay import __version__
-from cdrelay.collector.comparison import STATES
-from cdrelay.collector.ledger import LedgerHour
 from cdrelay.contract.query import in_words
 from cdrelay.control.incidents import Incident
+from cdrelay.hub.payload_figures import LoadedPayload
+from cdrelay.hub.standing import Standing, standing
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
+from cdrelay.hub.strip import LEGEND, Legend, StripRow, strip
 from cdrelay.publisher.deliveries import Delivery
 
-_SIGNS = {"open": "·", "matched": "✓", "short": "−", "repaired": "↺", "surplus": "+", "lost": "✕", "quiet": "○"}
-_GRAVEST_FIRST = ("lost", "short", "surplus", "open", "repaired", "matched")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One hour of the completeness strip."""
-
-    state: str
-    sign: str
-    """Tells the state without colour."""
-    start: datetime
-    expected: int
-    stored: int
-    text: str
-    """The whole cell in words, for a screen reader and as a tip."""
-
-
-@dataclass(frozen=True, slots=True)
-class Legend:
-    """A state with its sign and meaning."""
-
-    state: str
-    sign: str
-    meaning: str
+REFRESH_SECONDS = 5
+"""How often the page renews itself, unless it was asked for with `?paused`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,71 +24,82 @@ class PageContext:
 
     version: str
     now: datetime
+    paused: bool
+    refresh_seconds: int
     tick: str
-    settle: str
     reach: str
     span: str
     compressed: bool
+    standing: Standing
     publisher: PublisherStatus | None
     collector: CollectorStatus | None
-    cells: list[Cell]
-    legend: list[Legend]
+    recent_size: str
+    rows: list[StripRow]
+    compared: bool
+    """Whether any hour of the strip was."""
+    legend: tuple[Legend, ...]
     deliveries: list[Delivery]
+    payloads: list[LoadedPayload]
     incidents: list[Incident]
     address: str
 
 
-LEGEND = [
-    Legend("matched", _SIGNS["matched"], "every expected record is stored"),
-    Legend("quiet", _SIGNS["quiet"], "no calls, and the provider says so"),
-    Legend("repaired", _SIGNS["repaired"], "complete after missing records were fetched"),
-    Legend("open", _SIGNS["open"], "not decided yet"),
-    Legend("short", _SIGNS["short"], "records are missing, and still to be had"),
-    Legend("surplus", _SIGNS["surplus"], "more is stored than the provider counts"),
-    Legend("lost", _SIGNS["lost"], "records are missing and out of the provider's reach"),
-]
-
-
-def page_context(status: Status, address: str) -> PageContext:
+def page_context(status: Status, address: str, *, paused: bool = False) -> PageContext:
     """The context of one status; `address` is where the page was asked for."""
     rules, collector, publisher = status.rules, status.collector, status.publisher
+    rows = strip(collector.hours, status.now, rules) if collector else []
     return PageContext(
         version=__version__,
         now=status.now,
+        paused=paused,
+        refresh_seconds=REFRESH_SECONDS,
         tick=in_words(rules.tick),
-        settle=in_words(rules.settle),
         reach=in_words(rules.reach),
         span=in_words(rules.count_span),
-        compressed=rules.tick.total_seconds() < 300,
+        compressed=status.compressed,
+        standing=standing(status),
         publisher=publisher,
         collector=collector,
-        cells=[_cell(hour) for hour in collector.hours] if collector else [],
+        recent_size=size_in_words(publisher.sending.recent_bytes) if publisher else "",
+        rows=rows,
+        compared=any(cell.expected is not None for row in rows for cell in row.cells),
         legend=LEGEND,
         deliveries=publisher.latest if publisher else [],
+        payloads=collector.latest if collector else [],
         incidents=status.incidents,
         address=address.rstrip("/"),
     )
 
 
-def _cell(hour: LedgerHour) -> Cell:
-    state = next((state for state in _GRAVEST_FIRST if getattr(hour.states, state)), "open")
-    if state == "matched" and not hour.expected:
-        state = "quiet"
-    counts = ", ".join(f"{number} {name}" for name in STATES if (number := getattr(hour.states, name)))
-    text = (
-        f"{hour.window.start:%Y-%m-%d %H:%M:%S} UTC: {state}; {hour.expected:,} expected, {hour.stored:,} stored;"
-        f" organizations: {counts}"
-    )
-    return Cell(state, _SIGNS[state], hour.window.start, hour.expected, hour.stored, text)
+def size_in_words(size: int) -> str:
+    """Bytes as a person says them: `0 bytes`, `12.3 kB`, `4.0 GB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    amount, units = size / 1000, ["kB", "MB", "GB"]
+    # From 999.95 on, the next unit: it would be shown as 1000.0.
+    while amount >= 999.95 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:,.1f} {units[0]}"
 
 
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("cdrelay.hub"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    loader=jinja2.PackageLoader("cdrelay.hub"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 _TEMPLATES.filters["number"] = lambda value: f"{value:,}"
 _TEMPLATES.filters["clock"] = lambda moment: f"{moment:%H:%M:%S}"
+_TEMPLATES.filters["day_and_clock"] = lambda moment: f"{moment:%m-%d %H:%M:%S}"
 
 
-def render(status: Status, address: str) -> str:
+def render(status: Status, address: str, *, paused: bool = False) -> str:
     """The page as HTML."""
-    return _TEMPLATES.get_template("page.html").render(page=page_context(status, address))
+    return _TEMPLATES.get_template("page.html").render(page=page_context(status, address, paused=paused))
+
+
+def render_unavailable(reason: str) -> str:
+    """The page that stands in while there is no status to show."""
+    return _TEMPLATES.get_template("unavailable.html").render(reason=reason, refresh_seconds=REFRESH_SECONDS)

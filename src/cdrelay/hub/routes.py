@@ -11,10 +11,11 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.hub.health import readiness_problems
 from cdrelay.hub.metrics import metrics_text
-from cdrelay.hub.page import render
+from cdrelay.hub.page import render, render_unavailable
 from cdrelay.hub.status import StatusSource, as_json
-from cdrelay.lake.spool import NoRoom, Spool
+from cdrelay.lake.spool import Spool
 
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -45,24 +46,10 @@ def status_router(source: StatusSource, spools: Sequence[Spool]) -> APIRouter:
 
     @router.get("/readyz", summary="Whether it can take records in and answer")
     async def readyz() -> JSONResponse:
-        problems = await asyncio.to_thread(_problems, source, spools)
+        problems = await asyncio.to_thread(readiness_problems, source, spools)
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
     return router
-
-
-def _problems(source: StatusSource, spools: Sequence[Spool]) -> list[str]:
-    problems = []
-    try:
-        source.read()
-    except DatabaseUnavailable as error:
-        problems.append(str(error))
-    for spool in spools:
-        try:
-            spool.require_room(0)
-        except (NoRoom, OSError) as error:
-            problems.append(str(error))
-    return problems
 
 
 def page_router(source: StatusSource) -> APIRouter:
@@ -71,12 +58,17 @@ def page_router(source: StatusSource) -> APIRouter:
 
     @router.get("/")
     async def page(request: Request) -> Response:
-        status = await asyncio.to_thread(source.read)
-        return Response(
-            render(status, str(request.base_url)), media_type="text/html; charset=utf-8", headers=PAGE_HEADERS
-        )
+        try:
+            status = await asyncio.to_thread(source.read)
+        except DatabaseUnavailable as error:
+            return _html(render_unavailable(str(error)), 503)
+        return _html(render(status, str(request.base_url), paused="paused" in request.query_params))
 
     return router
+
+
+def _html(text: str, status: int = 200) -> Response:
+    return Response(text, status, PAGE_HEADERS, "text/html; charset=utf-8")
 
 
 def install_hub(app: FastAPI, source: StatusSource, spools: Sequence[Spool], *, pages: bool) -> None:

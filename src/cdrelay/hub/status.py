@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import func, select
-
 from cdrelay import __version__
 from cdrelay.clock import Clock
 from cdrelay.collector.ledger import Ledger, LedgerHour, LedgerTotals
@@ -18,7 +16,8 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.incidents import Incident, Incidents
-from cdrelay.control.tables import payloads
+from cdrelay.hub.payload_figures import LoadedPayload, PayloadFigures, Payloads
+from cdrelay.hub.sending_figures import Sending, read_sending
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
 from cdrelay.publisher.cuts import Cuts, TickCut
@@ -49,19 +48,6 @@ class CollectorStores:
 
 
 @dataclass(frozen=True, slots=True)
-class Payloads:
-    """What became of the payloads that were loaded."""
-
-    payloads: int
-    received: int
-    """Records in them, repeated and refused ones too."""
-    repeated: int
-    corrected: int
-    quarantined: int
-    last_received: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class PublisherStatus:
     """The publisher half."""
 
@@ -72,6 +58,7 @@ class PublisherStatus:
     windows: int
     last_cut: TickCut | None
     deliveries: DeliveryStatistics
+    sending: Sending
     latest: list[Delivery]
 
 
@@ -83,6 +70,7 @@ class CollectorStatus:
     last_load: int
     spool_waiting: int
     loaded: Payloads
+    latest: list[LoadedPayload]
     ledger: LedgerTotals
     hours: list[LedgerHour]
     """The reach of the contract hour by hour, oldest first, hours without verdict left out."""
@@ -103,6 +91,11 @@ class Status:
     collector: CollectorStatus | None
     incidents: list[Incident]
 
+    @property
+    def compressed(self) -> bool:
+        """Whether time runs faster than the contract says: a demonstration or a test."""
+        return self.rules.tick < Rules().tick
+
 
 class StatusSource:
     """Reads the status; at most once a second, however many look. Blocking, may be used from any thread."""
@@ -117,6 +110,7 @@ class StatusSource:
         collector: CollectorStores | None,
     ) -> None:
         self._database = database
+        self._payloads = PayloadFigures(database)
         self._incidents = incidents
         self._clock = clock
         self._rules = rules
@@ -131,21 +125,26 @@ class StatusSource:
             now = self._clock.now()
             if self._last is None or now - self._last.now >= _FRESH:
                 self._last = Status(
-                    now, self._rules, self._read_publisher(), self._read_collector(), self._incidents.latest(_LATEST)
+                    now, self._rules, self._read_publisher(now), self._read_collector(), self._incidents.latest(_LATEST)
                 )
             return self._last
 
-    def _read_publisher(self) -> PublisherStatus | None:
+    def lakes(self) -> list[Lake]:
+        """Those that the status is read from."""
+        return [half.lake for half in (self._publisher, self._collector) if half is not None]
+
+    def _read_publisher(self, now: datetime) -> PublisherStatus | None:
         if (stores := self._publisher) is None:
             return None
         return PublisherStatus(
             records=stores.lake.total(),
             last_load=stores.lake.last_load(),
             spool_waiting=len(stores.spool.waiting()),
-            intake=self._payloads("publisher"),
+            intake=self._payloads.totals("publisher"),
             windows=stores.outbox.windows(),
             last_cut=stores.cuts.last(),
             deliveries=stores.outbox.statistics(),
+            sending=read_sending(self._database, now - self._rules.reach),
             latest=stores.outbox.latest(_LATEST),
         )
 
@@ -157,18 +156,11 @@ class StatusSource:
             records=stores.lake.total(),
             last_load=stores.lake.last_load(),
             spool_waiting=len(stores.spool.waiting()),
-            loaded=self._payloads("collector"),
+            loaded=self._payloads.totals("collector"),
+            latest=self._payloads.latest("collector", _LATEST),
             ledger=stores.ledger.totals(),
             hours=sorted(stores.ledger.by_hour(hours), key=lambda hour: hour.window),
         )
-
-    def _payloads(self, half: str) -> Payloads:
-        sums = [
-            func.coalesce(func.sum(payloads.c[name]), 0) for name in ("records", "repeated", "corrected", "quarantined")
-        ]
-        question = select(func.count(), *sums, func.max(payloads.c.received_at)).where(payloads.c.half == half)
-        with self._database.read() as connection:
-            return Payloads(*connection.execute(question).one())
 
 
 def as_json(status: Status) -> dict[str, Any]:
@@ -178,6 +170,7 @@ def as_json(status: Status) -> dict[str, Any]:
         "version": __version__,
         "now": write_time(status.now),
         "contract": {name: getattr(rules, name).total_seconds() for name in ("tick", "settle", "reach", "count_span")},
+        "compressed": status.compressed,
         "publisher": None if status.publisher is None else _publisher_json(status.publisher),
         "collector": None if status.collector is None else _collector_json(status.collector),
         "incidents": [{"at": write_time(one.at), "part": one.part, "what": one.what} for one in status.incidents],
@@ -194,6 +187,10 @@ def _publisher_json(publisher: PublisherStatus) -> dict[str, Any]:
         "windows": publisher.windows,
         "last_cut": None if cut is None else {"tick": write_time(cut.tick), "cutoff": write_time(cut.cut.cutoff)},
         "deliveries": asdict(publisher.deliveries),
+        "sending": {
+            "recent_bytes": publisher.sending.recent_bytes,
+            "oldest_pending": _time_json(publisher.sending.oldest_pending),
+        },
     }
 
 
@@ -205,6 +202,7 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
         "last_load": collector.last_load,
         "spool_waiting": collector.spool_waiting,
         "loaded": _payloads_json(collector.loaded),
+        "latest": [asdict(one) | {"received_at": write_time(one.received_at)} for one in collector.latest],
         "ledger": asdict(collector.ledger),
         "confirmed": collector.confirmed,
         "hours": [
@@ -216,8 +214,11 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
 
 
 def _payloads_json(loaded: Payloads) -> dict[str, Any]:
-    last = loaded.last_received
-    return asdict(loaded) | {"last_received": None if last is None else write_time(last)}
+    return asdict(loaded) | {"last_received": _time_json(loaded.last_received)}
+
+
+def _time_json(moment: datetime | None) -> str | None:
+    return None if moment is None else write_time(moment)
 
 
 def _period_json(period: Period) -> dict[str, Any]:

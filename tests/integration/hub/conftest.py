@@ -45,6 +45,14 @@ class Served:
         async with aiohttp.ClientSession() as session, session.get(self.address + path) as answer:
             return Answer(answer.status, dict(answer.headers), await answer.text())
 
+    def lose_database(self) -> None:
+        """Put something else in the place of the control database, as a broken disk would."""
+        database = self.running.foundation.database
+        database.close()
+        for suffix in ("-wal", "-shm"):
+            database.path.with_name(database.path.name + suffix).unlink(missing_ok=True)
+        database.path.write_bytes(b"no database " * 1_000)
+
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:

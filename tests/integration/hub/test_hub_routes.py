@@ -1,72 +1,12 @@
-"""The hub's routes over real HTTP: status, metrics, health, the page."""
+"""The hub's routes over real HTTP: status and metrics."""
 
-import shutil
 from datetime import timedelta
-from html.parser import HTMLParser
-from uuid import uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from cdrelay.collector.comparison import STATES, Verdict
-from cdrelay.collector.sources import SourceChange
-from cdrelay.contract.windows import Period
-from cdrelay.lake.spool import Envelope
-from cdrelay.traffic import Plan, Traffic
-from tests.integration.hub.conftest import NOW, Served
-
-HOUR = timedelta(hours=1)
-
-
-def store_records(served: Served, count: int) -> None:
-    """Records that the collector has received and loaded, and one that it had to put aside."""
-    collector = served.running.collector
-    assert collector is not None
-    records = [*Traffic(Plan()).records(count, NOW - HOUR, NOW), b'{"Report ID":"broken"}']
-    envelope = Envelope(id=str(uuid4()), source="webex", channel="webhook", received=NOW)
-    collector.store.spool.put(envelope, b'{"items":[' + b",".join(records) + b"]}")
-    collector.store.loader.drain()
-
-
-def write_ledger(served: Served) -> None:
-    collector = served.running.collector
-    assert collector is not None
-    collector.sources.add("webex", SourceChange())
-    for number, state in enumerate(STATES):
-        window = Period(NOW - (number + 2) * HOUR, NOW - (number + 1) * HOUR)
-        collector.ledger.write("webex", [Verdict(str(uuid4()), window, 10, 9, 0, state)], NOW)
-
-
-def write_verdict(served: Served, expected: int, stored: int) -> None:
-    """Of an hour of its own, so that two do not add up."""
-    collector = served.running.collector
-    assert collector is not None
-    if not collector.sources.list():
-        collector.sources.add("webex", SourceChange())
-    start = NOW - (expected + 1) * HOUR
-    verdict = Verdict(str(uuid4()), Period(start, start + HOUR), expected, stored, 0, "matched")
-    collector.ledger.write("webex", [verdict], NOW)
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def having(self, tag: str, name: str = "") -> list[dict[str, str | None]]:
-        """The attributes of the elements of a tag, and of a class."""
-        return [
-            attrs for found, attrs in self.elements if found == tag and name in (attrs.get("class") or "").split(" ")
-        ]
+from cdrelay.collector.comparison import STATES
+from tests.integration.hub.conftest import Served
+from tests.integration.hub.hub_bench import store_records, write_delivery, write_ledger, write_verdict
 
 
 async def test_status_has_the_documented_numbers_before_anything_happened(served: Served) -> None:
@@ -109,12 +49,6 @@ async def test_records_are_confirmed_where_nothing_is_missing(served: Served) ->
     assert (await served.get("/api/status")).json["collector"]["confirmed"] == 3
 
 
-async def test_an_hour_in_which_the_provider_counts_nothing_is_quiet_on_the_page(served: Served) -> None:
-    write_verdict(served, expected=0, stored=0)
-
-    assert len(Page((await served.get("/")).text).having("li", "quiet")) == 1
-
-
 async def test_a_status_is_read_at_most_once_a_second(served: Served) -> None:
     await served.get("/api/status")
     store_records(served, 1)
@@ -142,58 +76,53 @@ async def test_metrics_are_the_status_in_prometheus_words(served: Served) -> Non
     assert samples["cdrelay_deliveries", "pending"] == 0
 
 
-async def test_a_process_whose_spool_is_gone_is_alive_and_not_ready(served: Served) -> None:
-    assert (await served.get("/readyz")).json == {"ready": True, "problems": []}
-    assert served.running.collector is not None
+async def test_status_tells_what_was_sent_lately_and_what_waits_longest(served: Served) -> None:
+    write_delivery(served, timedelta(hours=49), "delivered", size=7_000)
+    write_delivery(served, timedelta(hours=47), "delivered", size=300)
+    write_delivery(served, timedelta(hours=2), "delivered", size=20)
+    write_delivery(served, timedelta(hours=1), "pending")
+    write_delivery(served, timedelta(hours=3), "pending")
 
-    shutil.rmtree(served.running.collector.store.spool.folder)
+    publisher = (await served.get("/api/status")).json["publisher"]
 
-    not_ready = await served.get("/readyz")
-    assert not_ready.status == 503
-    assert "spool" in not_ready.json["problems"][0]
-    assert (await served.get("/healthz")).status == 200
-
-
-async def test_the_page_shows_every_stage_and_what_to_type_first(served: Served) -> None:
-    page = Page((await served.get("/")).text)
-
-    assert len(page.having("li", "stage")) == 7
-    assert "cdrelay collector source add" in page.text
-    assert "cdrelay publisher intake-key create" in page.text
+    assert publisher["sending"] == {"recent_bytes": 320, "oldest_pending": "2026-11-24T09:00:00.000Z"}
+    assert publisher["deliveries"] == {"delivered": 3, "pending": 2, "failed": 0}
 
 
-async def test_the_page_tells_each_hours_state_in_words_and_without_colour(served: Served) -> None:
-    write_ledger(served)
+async def test_status_lists_the_latest_payloads_without_their_source(served: Served) -> None:
+    store_records(served, 5)
 
-    page = Page((await served.get("/")).text)
+    latest = (await served.get("/api/status")).json["collector"]["latest"]
 
-    cells = page.having("li", "cell")
-    assert len(cells) == len(STATES)
-    for state, cell in zip(reversed(STATES), cells, strict=True):
-        assert f": {state}; 10 expected, 9 stored" in (cell["title"] or "")
-        assert cell["tabindex"] == "0"
-    assert [entry for state in STATES for entry in page.having("dt", state)] != []
-
-
-async def test_the_page_is_served_with_a_policy_that_allows_no_script(served: Served) -> None:
-    answer = await served.get("/")
-
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src" not in policy
-    page = Page(answer.text)
-    assert page.having("script") == []
-    assert not [name for _tag, attrs in page.elements for name in attrs if name.startswith("on") or name == "style"]
+    assert latest == [
+        {
+            "received_at": "2026-11-24T12:00:00.000Z",
+            "channel": "webhook",
+            "records": 6,
+            "added": 5,
+            "corrected": 0,
+            "repeated": 0,
+            "quarantined": 1,
+            "load_seq": 1,
+        }
+    ]
 
 
-async def test_an_incident_with_markup_in_it_is_text_on_the_page(served: Served) -> None:
-    served.running.foundation.incidents.record("load", "<script>alert(1)</script>")
-
-    answer = await served.get("/")
-
-    assert "<script>" not in answer.text
-    assert "<script>alert(1)</script>" in Page(answer.text).text
+async def test_status_says_whether_time_is_compressed(served: Served) -> None:
+    assert (await served.get("/api/status")).json["compressed"] is False
 
 
-async def test_the_style_sheet_is_there(served: Served) -> None:
-    assert (await served.get("/static/style.css")).status == 200
+async def test_metrics_tell_how_long_the_oldest_delivery_waits(served: Served) -> None:
+    write_delivery(served, timedelta(minutes=20), "pending")
+
+    assert "cdrelay_deliveries_oldest_pending_seconds 1200.0" in (await served.get("/metrics")).text
+
+
+async def test_a_database_that_is_gone_is_told_to_programs_with_503(served: Served) -> None:
+    served.lose_database()
+
+    answer = await served.get("/api/status")
+
+    assert answer.status == 503
+    assert "control database" in answer.text
+    assert (await served.get("/metrics")).status == 503
