@@ -139,6 +139,7 @@ deliveries = Table(
     Column("finished_at", UtcDateTime),
     UniqueConstraint("partner_id", "tick", "part"),
     Index(None, "state", "next_attempt_at"),
+    Index(None, "tick"),  # the latest deliveries, for the page
     comment="One row a POST; its body lies in the outbox folder under the id.",
 )
 

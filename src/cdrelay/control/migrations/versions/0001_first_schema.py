@@ -129,6 +129,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_deliveries_state_next_attempt_at"), "deliveries", ["state", "next_attempt_at"], unique=False
     )
+    op.create_index(op.f("ix_deliveries_tick"), "deliveries", ["tick"], unique=False)
     op.create_table(
         "ledger",
         sa.Column("source", sa.String(length=64), nullable=False),
