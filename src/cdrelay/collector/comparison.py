@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from cdrelay.contract.rules import Rules
-from cdrelay.contract.windows import Period, floor_to
+from cdrelay.contract.windows import MILLISECOND, Period, ceil_to, floor_to
 
 State = Literal["open", "matched", "short", "repaired", "surplus", "lost"]
 STATES: tuple[State, ...] = get_args(State)
@@ -73,7 +73,8 @@ def margin(rules: Rules) -> timedelta:
 
 def in_reach(period: Period, now: datetime, rules: Rules) -> Period | None:
     """What of `period` can be asked for at `now`; None when nothing can any more."""
-    start = max(period.start, now - rules.reach + margin(rules))
+    # A whole millisecond, as on the wire: a finer start would be cut there and not here, and the counts would differ.
+    start = max(period.start, ceil_to(now - rules.reach + margin(rules), MILLISECOND))
     return Period(start, period.end) if start < period.end else None
 
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from cdrelay.contract.rules import Rules
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+"""The unit of times on the wire."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +41,11 @@ def floor_to(moment: datetime, step: timedelta) -> datetime:
     return moment - (moment - EPOCH) % step
 
 
+def ceil_to(moment: datetime, step: timedelta) -> datetime:
+    """The first multiple of `step` since 1970 that is not before `moment`."""
+    return moment + (EPOCH - moment) % step
+
+
 def window_of_tick(tick: datetime, rules: Rules) -> Period:
     """The calls a delivery at `tick` is due to hold: those that ended in [tick - 10 min, tick - 5 min)."""
     end = tick - rules.settle
@@ -66,10 +73,11 @@ def spans_to_reconcile(now: datetime, rules: Rules, margin: timedelta = timedelt
     """The periods to ask counts for: what can be asked at `now`, cut at whole hours, what leaves the reach first first.
 
     `margin` keeps both ends that far inside the allowed range, for a clock that differs from the provider's and for
-    the time a request takes.
+    the time a request takes. All edges are whole milliseconds, as they are on the wire: a finer one would be cut there
+    and not here, and both sides would count different periods.
     """
-    earliest = now - rules.reach + margin
-    latest = now - rules.settle - margin
+    earliest = ceil_to(now - rules.reach + margin, MILLISECOND)
+    latest = floor_to(now - rules.settle - margin, MILLISECOND)
     spans = []
     start = earliest
     while start < latest:

@@ -189,9 +189,13 @@ class RecordTable:
 
     def _sync_log(self) -> None:
         log = self.folder / "_delta_log"
-        newest = max(log.glob("*.json"))
-        with newest.open("rb+") as file:
-            os.fsync(file.fileno())
+        names = [path.name for path in log.iterdir()]
+        # A checkpoint, which a commit writes now and then, is what the table is read from: half of one is no table.
+        for kind in (".json", ".checkpoint.parquet", "_last_checkpoint"):
+            newest = max((name for name in names if name.endswith(kind)), default=None)
+            if newest is not None:
+                with (log / newest).open("rb+") as file:
+                    os.fsync(file.fileno())
         sync_folder(log)
 
     def vacuum(self) -> None:

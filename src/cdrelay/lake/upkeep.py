@@ -3,9 +3,13 @@
 All of it is done by the loader, under its lock.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from contextlib import closing
 from datetime import datetime
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import structlog
@@ -19,6 +23,8 @@ SMALL_BYTES = 32 * 2**20
 """A file below this is worth merging; above it, another merge would cost more than it saves."""
 MANY = 32
 """So many small files of one day are merged. Each record is then rewritten a few times in its life at most."""
+MERGED_BYTES = 64 * 2**20
+"""So much is merged at once, or two files: a load, and with it a tick, waits for it."""
 
 
 _log = structlog.get_logger(__name__)
@@ -39,21 +45,42 @@ def keep_up(table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: da
 
 
 def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = MANY) -> int:
-    """Merge the small files of every day that has `many`; how many files went. To be called under the loader's lock."""
+    """Merge the smallest files of every day that has `many` small ones; how many files went.
+
+    To be called under the loader's lock. What would be too much for once is merged the next time.
+    """
     by_day: dict[str, list[DataFile]] = defaultdict(list)
     for file in table.snapshot().files:
         if file.size < SMALL_BYTES:
             by_day[file.path.partition("/")[0]].append(file)
-    crowded = {day: files for day, files in by_day.items() if len(files) >= many}
+    crowded = {day: smallest(files) for day, files in by_day.items() if len(files) >= many}
     for day, files in crowded.items():
         with table.new_file(day, max(file.last_load for file in files)) as target:
-            sql = statement("compact_files", parquet=table.absolute(files), target=literal(str(target)))
-            with closing(engine.cursor()) as cursor:
-                merged = table.written(target, cursor.execute(sql).fetchall()[0])
+            paths = table.absolute(files)
+            try:
+                # One organization's calls lie together then.
+                returned = _merge(engine, paths, target, "ORDER BY org_uuid, report_time")
+            except duckdb.OutOfMemoryException:
+                returned = _merge(engine, paths, target, "")  # a longer read of one organization, and nothing worse
+            merged = table.written(target, returned)
         table.commit_compaction([merged], files)
     if crowded:
         table.vacuum()
     return sum(len(files) for files in crowded.values())
+
+
+def _merge(engine: duckdb.DuckDBPyConnection, paths: list[str], target: Path, order: str) -> tuple[Any, ...]:
+    sql = statement("compact_files", parquet=paths, target=literal(str(target)), order=order)
+    with closing(engine.cursor()) as cursor:
+        returned: tuple[Any, ...] = cursor.execute(sql).fetchall()[0]
+        return returned
+
+
+def smallest(files: list[DataFile]) -> list[DataFile]:
+    """The smallest of these, as many as are merged at once: of MERGED_BYTES together, or two."""
+    by_size = sorted(files, key=lambda file: file.size)
+    sums = list(accumulate(file.size for file in by_size))
+    return by_size[: max(2, bisect_right(sums, MERGED_BYTES))]
 
 
 def expire(table: RecordTable, before: datetime) -> int:

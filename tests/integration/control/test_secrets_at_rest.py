@@ -68,3 +68,11 @@ def test_fresh_tokens_differ_and_say_what_they_are_for() -> None:
 
 def test_what_is_stored_of_a_token_is_its_hash() -> None:
     assert token_hash("intake_1") == "fe8ffb446870e75d50a941efbbed0e999fac020c382b8ede0cd7a0262342bc99"
+
+
+def test_a_box_that_is_shown_shows_neither_key_nor_secret(key_file: Path) -> None:
+    box = SecretBox(key_file)
+    box.seal(SECRET)
+    shown = f"{box!r} {box}"
+    assert key_file.read_text("ascii") not in shown
+    assert SECRET not in shown

@@ -16,7 +16,7 @@ from tests.support.lake_builder import ORG, LakeBuilder, record, report_id
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR = Period(NOON, NOON + timedelta(hours=1))
 MEGABYTE = 2**20
-MANY = 120
+MANY = 64
 TEXT = "".join(Random(13).choices("abcdefghijklmnop", k=MEGABYTE))
 """Nothing that a compression makes small."""
 

@@ -11,7 +11,7 @@ from cdrelay.clock import SystemClock
 from cdrelay.lake.files import write_durably
 from cdrelay.lake.load import Drained
 from cdrelay.lake.table import Written
-from cdrelay.lake.upkeep import MANY
+from cdrelay.lake.upkeep import MANY, compact
 from tests.support.lake_builder import LakeBuilder, record
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -98,3 +98,20 @@ def test_a_file_is_written_in_pieces_as_it_would_be_at_once(tmp_path: Path) -> N
     write_durably(tmp_path / "a", (piece for piece in (b"one ", b"", b"two")))
     write_durably(tmp_path / "b", b"one two")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"one two"
+
+
+def test_a_file_that_was_merged_just_now_stays_however_old_it_is(lake: LakeBuilder) -> None:
+    """A reader that began before the merge still reads it: what counts is when it was dropped, not when written."""
+    for number in range(2):
+        lake.load(record(number, NOON))
+    old = [Path(path) for path in lake.table.absolute(lake.table.snapshot().files)]
+    for path in old:
+        aged(path)
+    compact(lake.table, lake.engine, many=2)
+    lake.table.vacuum()
+    assert [path.exists() for path in old] == [True, True]
+
+
+def test_a_misfit_is_found_beside_a_text_too_long_for_statistics(lake: LakeBuilder) -> None:
+    lake.load(record("a", NOON, Duration="long"), record("b", NOON, Unknown="x" * 50_000))
+    assert sorted((row["extra"] or "")[:12] for row in lake.rows()) == ['{"Duration":', '{"Unknown":"']

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
-from cdrelay.lake.table import RecordTable
-from cdrelay.lake.upkeep import MANY, compact
+from cdrelay.lake.schema import literal, literals
+from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.upkeep import MANY, compact, smallest
+from cdrelay.records.fields import FIELDS, Kind
 from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, record, report_id
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -171,3 +174,36 @@ def test_a_load_looks_only_at_files_within_the_reach_of_versions(lake: LakeBuild
         if not file.path.startswith("2026-11-24"):
             (lake.table.folder / file.path).unlink()
     assert lake.load(record(0, NOON), record("new", NOON)).added == 1
+
+
+def test_a_busy_day_is_merged_within_the_memory_of_the_engine(lake: LakeBuilder) -> None:
+    """There was no memory to sort with: no merge of such a day ever came to its end, and with it failed each drain, and
+    each tick, of that day."""
+    full = {field.name: f"{field.name} of a call" for field in FIELDS if field.kind is Kind.TEXT}
+    lake.load(*(full | record(number, NOON) for number in range(2000)))
+    (one,) = lake.table.absolute(lake.table.snapshot().files)
+    written = []
+    for _ in range(8):
+        with lake.table.new_file("2026-11-24", 2) as target, closing(lake.engine.cursor()) as cursor:
+            copied = cursor.execute(
+                "COPY (SELECT r.* REPLACE (uuid()::VARCHAR AS report_id)"  # noqa: S608 - paths of this test
+                f" FROM read_parquet({literals([one])}) AS r, range(20))"
+                f" TO {literal(str(target))} (FORMAT parquet, RETURN_STATS)"
+            )
+            written.append(lake.table.written(target, copied.fetchall()[0]))
+    lake.table.commit_load(2, written, [])
+    assert compact(lake.table, lake.engine, many=4) == 9
+    assert lake.lake.total() == 8 * 40_000 + 2000
+
+
+def sized(megabytes: int) -> DataFile:
+    return DataFile(f"2026-11-24/{megabytes}.parquet", megabytes * 2**20, 1, 0, NOON, NOON, 1, 1)
+
+
+def test_no_more_is_merged_at_once_than_a_tick_can_wait_for() -> None:
+    files = smallest([sized(megabytes) for megabytes in (20, 30, 25, 1, 30, 2)])
+    assert files == [sized(megabytes) for megabytes in (1, 2, 20, 25)]
+
+
+def test_two_files_are_merged_however_large() -> None:
+    assert smallest([sized(60), sized(80), sized(70)]) == [sized(60), sized(70)]

@@ -19,6 +19,7 @@ from cdrelay.collector.comparison import (
 )
 from cdrelay.collector.source_run import spans_due
 from cdrelay.contract.rules import Rules
+from cdrelay.contract.times import read_time, write_time
 from cdrelay.contract.windows import Period
 
 RULES = Rules()
@@ -78,11 +79,18 @@ def test_a_missing_record_is_always_told_and_nothing_else_is_called_missing(
 def test_spans_lie_within_the_allowed_range_and_only_where_deliveries_are_past(since: timedelta) -> None:
     now = HOUR.start + since
     spans = spans_due(now, RULES)
-    assert spans[0].start == now - RULES.reach + margin(RULES)
+    assert timedelta(0) <= spans[0].start - (now - RULES.reach + margin(RULES)) < timedelta(milliseconds=1)
     assert spans[-1].end == due_until(now, RULES) <= now - RULES.settle
     assert all(span.length <= RULES.count_span for span in spans)
     assert all(earlier.end == later.start for earlier, later in pairwise(spans))
     assert all(window_of(span.start, RULES).end >= span.end for span in spans)
+
+
+@given(since=st.timedeltas(timedelta(0), timedelta(hours=1)))
+def test_what_is_left_of_a_span_is_on_the_wire_what_it_is_here(since: timedelta) -> None:
+    left = in_reach(Period(HOUR.start - RULES.reach, HOUR.end), HOUR.start + since, RULES)
+    assert left is not None
+    assert read_time(write_time(left.start)) == left.start
 
 
 @pytest.mark.parametrize("factor", [60, 300, 1200])

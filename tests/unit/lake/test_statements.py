@@ -19,6 +19,8 @@ PIECES = {
     "target": literal("b.parquet"),
     "unsure": "false",
     "mark": literal(" misfit"),
+    "order": "ORDER BY org_uuid",
+    "moment": "report_time",
     "start": "NULL",
     "end": "NULL",
     "organization": literal("11111111-2222-4333-8444-555555555555"),

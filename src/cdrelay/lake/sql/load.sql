@@ -124,7 +124,8 @@ COPY (
 ) TO {{target}} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS);
 
 -- name: compact_files
--- Many files of one day as one, sorted so that one organization's calls lie together.
+-- Many files of one day as one, sorted, or left as they lie where they are too much to sort. Each thread holds a row group; with
+-- large ones there is no memory left to sort with.
 COPY (
-    SELECT {{columns}} FROM {{rows}} ORDER BY org_uuid, report_time
-) TO {{target}} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440, ROW_GROUP_SIZE_BYTES '64MB', RETURN_STATS);
+    SELECT {{columns}} FROM {{rows}} {{order}}
+) TO {{target}} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, ROW_GROUP_SIZE_BYTES '16MB', RETURN_STATS);
