@@ -5,11 +5,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.rules import Rules
 from cdrelay.errors import CdrelayError
 
@@ -49,11 +51,25 @@ class Settings:
     api_seconds: float
     api_retry_longest_seconds: float
     api_attempts: int
+    history_feed_reach_hours: float
+    history_first_requests_per_minute: int
+    history_page_requests_per_minute: int
 
     @property
     def rules(self) -> Rules:
         """The contract's numbers, compressed as set."""
         return Rules() if self.compress == 1 else Rules().compressed(self.compress)
+
+    @property
+    def history_rules(self) -> HistoryRules:
+        """The numbers of the Detailed Call History APIs, as set and compressed."""
+        documented = HistoryRules()
+        return replace(
+            documented,
+            feed=replace(documented.feed, reach=timedelta(hours=self.history_feed_reach_hours)),
+            first_requests=self.history_first_requests_per_minute,
+            page_requests=self.history_page_requests_per_minute,
+        ).compressed(self.compress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ _MORE_THAN_NOTHING = {
     "reconcile_every_minutes",
     "api_seconds",
     "api_attempts",
+    "history_feed_reach_hours",
 }
 
 

@@ -40,6 +40,7 @@ from cdrelay.publisher.api_errors import install_error_handlers
 from cdrelay.publisher.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.cuts import Cuts
 from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.history_api import history_router
 from cdrelay.publisher.intake import Intake, IntakeLimits
 from cdrelay.publisher.intake_routes import intake_router
 from cdrelay.publisher.outbox import Outbox
@@ -311,6 +312,11 @@ def _install_publisher(app: FastAPI, foundation: Foundation, parts: PublisherPar
     )
     app.include_router(intake_router(parts.directory, intake, foundation.clock))
     app.include_router(partner_router(parts.directory, parts.store.lake, foundation.clock, settings.rules))
+    app.include_router(
+        history_router(
+            parts.directory, parts.store.lake, parts.store.loader.drain, foundation.clock, settings.history_rules
+        )
+    )
     install_error_handlers(app)
 
 

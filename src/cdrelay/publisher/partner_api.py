@@ -1,26 +1,24 @@
 """The two partner endpoints, as the seed describes them: counts by organization, and records of one organization."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any, Protocol
+from collections.abc import Iterator
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from cdrelay.clock import Clock
 from cdrelay.contract.error_bodies import TRACKING_HEADER
-from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.contract.history import NEXT_ID, NEXT_TIME, HistoryQuery, HistoryWindow, read_history
 from cdrelay.contract.paging import cut_page
-from cdrelay.contract.query import ParameterError, read_count_period, read_page, read_period
+from cdrelay.contract.query import read_count_period, read_page
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.api_errors import ApiError, bearer_of, described, tracking_of
+from cdrelay.lake.store import RecordPage
+from cdrelay.publisher.api_errors import ApiError, described, tracking_of
+from cdrelay.publisher.asking import parameters_kept, partner_of, read_org_id
 from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.parties import Partner
-
-# Bytes of records that are sent at once; each piece costs a change of threads.
-_PIECE = 256 * 1024
+from cdrelay.publisher.record_answers import LINK, Records, answer_page, answer_records
 
 
 class RecordsReader(Protocol):
@@ -32,6 +30,10 @@ class RecordsReader(Protocol):
 
     def read_organization(self, org_uuid: str, period: Period) -> Iterator[bytes]:
         """Records of an organization as wire JSON, by Report time."""
+        ...
+
+    def read_page(self, org_uuid: str, query: HistoryQuery) -> RecordPage:
+        """One page of them."""
         ...
 
 
@@ -46,12 +48,6 @@ class Counts(BaseModel):
     """Every organization of the partner, also those without records, by id."""
 
     cdr_counts: list[OrganizationCount]
-
-
-class Records(BaseModel):
-    """Records of the Detailed Call History format, by Report time."""
-
-    items: list[dict[str, Any]]
 
 
 _ERRORS = described(
@@ -74,18 +70,16 @@ PageNumber = Annotated[str | None, Query(description="Page of 200 organizations,
 OrgId = Annotated[str | None, Query(alias="orgId", description="Plain UUID, or encoded")]
 OrgIdToo = Annotated[str | None, Query(alias="orgID", description="Another spelling of orgId")]
 
+Paging = Annotated[str | None, Query(alias="max", description="Cut into pages of so many records: 500 to 5000")]
+NextTime = Annotated[str | None, Query(alias=NEXT_TIME, description="From a Link header")]
+NextId = Annotated[str | None, Query(alias=NEXT_ID, description="From a Link header")]
+
 
 def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rules: Rules) -> APIRouter:
     """The routes; `install_error_handlers` gives their errors their shape. Parameters nobody knows are passed over."""
     router = APIRouter(prefix="/v1/partners", tags=["partners"])
-
-    def partner_of(request: Request) -> Partner:
-        token = bearer_of(request)
-        partner = directory.partner_for_token(token) if token else None
-        if partner is None:
-            what = "is unknown, expired or revoked" if token else "is needed: Authorization: Bearer …"
-            raise ApiError(401, f"a partner access token {what}", {"WWW-Authenticate": "Bearer"})
-        return partner
+    # Of records no more than the reach is said: the limit of 60 minutes is that of counts (FACTS 2.2).
+    window = HistoryWindow(span=rules.reach, settle=rules.settle, reach=rules.reach)
 
     @router.get(
         "/cdrcountbyorg",
@@ -97,8 +91,8 @@ def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rule
         request: Request, start_time: StartTime = None, end_time: EndTime = None, page: PageNumber = None
     ) -> Response:
         """To compare with what arrived: both times between 48 hours and 5 minutes ago, at most 60 minutes apart."""
-        partner = partner_of(request)
-        with _parameters():
+        partner = partner_of(directory, request)
+        with parameters_kept():
             period = read_count_period(start_time, end_time, clock.now(), rules)
             number = read_page(page)
         listing = cut_page(directory.organizations_of(partner.id), number, rules.organizations_per_page)
@@ -110,7 +104,7 @@ def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rule
         "/cdrsbyorg",
         response_model=Records,
         summary="Records of one organization",
-        responses={**_ERRORS, **described(s403="The organization is not one of the partner's")},
+        responses={**_ERRORS, **described(s403="The organization is not one of the partner's"), 200: {"headers": LINK}},
     )
     def records(
         request: Request,
@@ -118,55 +112,22 @@ def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rule
         org_id_too: OrgIdToo = None,
         start_time: StartTime = None,
         end_time: EndTime = None,
+        paging: Paging = None,
+        next_time: NextTime = None,
+        next_id: NextId = None,
     ) -> Response:
-        """What a partner lacks: both times between 48 hours and 5 minutes ago."""
-        partner = partner_of(request)
-        with _parameters():
-            org_uuid = _read_org_id(org_id or org_id_too)
-            period = read_period(start_time, end_time, clock.now(), rules)
+        """What a partner lacks: both times between 48 hours and 5 minutes ago. All at once unless `max` is given."""
+        partner = partner_of(directory, request)
+        given = {"startTime": start_time, "endTime": end_time}
+        if paging:
+            given |= {"max": paging, NEXT_TIME: next_time, NEXT_ID: next_id}
+        with parameters_kept():
+            org_uuid = read_org_id(org_id or org_id_too)
+            query = read_history({name: text for name, text in given.items() if text}, clock.now(), window)
         if org_uuid not in directory.organizations_of(partner.id):
             raise ApiError(403, f"organization {org_uuid} is not managed by this partner")
-        pieces = in_pieces(lake.read_organization(org_uuid, period))
-        # The first piece is read before the status is said, so that a lake that cannot be read is an error.
-        first = next(pieces)
-        return StreamingResponse(
-            _after(first, pieces), media_type="application/json", headers={TRACKING_HEADER: tracking_of(request)}
-        )
+        if paging:
+            return answer_page(request, lake.read_page(org_uuid, query), org_uuid, query)
+        return answer_records(request, lake.read_organization(org_uuid, query.period))
 
     return router
-
-
-@contextmanager
-def _parameters() -> Iterator[None]:
-    """Turns a parameter that breaks a rule into an answer."""
-    try:
-        yield
-    except ParameterError as error:
-        raise ApiError(400, str(error)) from error
-
-
-def _read_org_id(text: str | None) -> str:
-    if not text:
-        raise ParameterError("orgId", "is required")
-    try:
-        return organization_uuid(text)
-    except ValueError as error:
-        raise ParameterError("orgId", str(error)) from error
-
-
-def in_pieces(records: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
-    """The document `{"items":[…]}` of records that are JSON text, in pieces of about `size` bytes."""
-    piece = bytearray(b'{"items":[')
-    separator = b""
-    for record in records:
-        piece += separator + record
-        separator = b","
-        if len(piece) >= size:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece + b"]}")
-
-
-def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest

@@ -11,6 +11,26 @@ FROM {{rows}}
 WHERE org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
 ORDER BY report_time, report_id;
 
+-- name: page_ends
+-- Where a page of one organization's records ends: its last record and, when there is a next page, that one's first.
+SELECT {{moment}}, report_id
+FROM {{rows}}
+WHERE org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
+    AND ({{moment}} > $after_moment OR report_id > $after_id)
+    AND (len($locations::VARCHAR[]) = 0 OR list_contains($locations::VARCHAR[], location))
+ORDER BY {{moment}}, report_id
+LIMIT 2 OFFSET $skip;
+
+-- name: read_page
+-- The records of such a page as wire JSON, in its order.
+SELECT {{wire_json}}, extra
+FROM {{rows}}
+WHERE org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
+    AND ({{moment}} > $after_moment OR report_id > $after_id)
+    AND ({{moment}} < $last_moment OR report_id <= $last_id)
+    AND (len($locations::VARCHAR[]) = 0 OR list_contains($locations::VARCHAR[], location))
+ORDER BY {{moment}}, report_id;
+
 -- name: read_window
 -- What is due between two cuts: in the second, whose cut-off is the end or after it, and not in the first.
 SELECT {{wire_json}}, extra

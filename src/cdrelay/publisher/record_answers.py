@@ -1,0 +1,58 @@
+"""The document of records, sent as it is read: no answer is held in memory."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from cdrelay.contract.error_bodies import TRACKING_HEADER
+from cdrelay.contract.history import HistoryQuery
+from cdrelay.lake.store import RecordPage
+from cdrelay.publisher.api_errors import tracking_of
+
+# Bytes of records that are sent at once; each piece costs a change of threads.
+_PIECE = 256 * 1024
+
+
+LINK = {"Link": {"description": 'The next page, as rel="next"; absent on the last', "schema": {"type": "string"}}}
+"""The header of pages, for OpenAPI."""
+
+
+class Records(BaseModel):
+    """Records of the Detailed Call History format, in the order of the time that selects them."""
+
+    items: list[dict[str, Any]]
+
+
+def answer_records(request: Request, records: Iterable[bytes], next_query: str | None = None) -> Response:
+    """The answer that holds `records`, and a link to the next page where there is one."""
+    pieces = in_pieces(records)
+    # The first piece is read before the status is said, so that a lake that cannot be read is an error.
+    first = next(pieces)
+    headers = {TRACKING_HEADER: tracking_of(request)}
+    if next_query is not None:
+        headers["Link"] = f'<{request.url.replace(query=next_query)}>; rel="next"'
+    return StreamingResponse(chain([first], pieces), media_type="application/json", headers=headers)
+
+
+def answer_page(request: Request, page: RecordPage, org_uuid: str, query: HistoryQuery) -> Response:
+    """The answer that holds a page of an organization's records."""
+    following = page.following
+    next_query = None if following is None else query.next_query(org_uuid, following)
+    return answer_records(request, page.records, next_query)
+
+
+def in_pieces(records: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
+    """The document `{"items":[…]}` of records that are JSON text, in pieces of about `size` bytes."""
+    piece = bytearray(b'{"items":[')
+    separator = b""
+    for record in records:
+        piece += separator + record
+        separator = b","
+        if len(piece) >= size:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece + b"]}")
