@@ -113,7 +113,10 @@ class Cdrelay:
             ended = self.process is None or self.process.poll() is not None
             if ended or time.monotonic() > until:
                 log = (self.home / "stderr.log").read_text()[-3000:]
-                raise AssertionError(f"not within {seconds} s: {what}; status {self.status()}; log {log}")
+                status = {half: self.status().get(half) for half in ("publisher", "collector")}
+                for figures in filter(None, status.values()):
+                    figures.pop("hours", None)
+                raise AssertionError(f"not within {seconds} s: {what}; status {status}; log {log}")
             time.sleep(0.1)
 
 

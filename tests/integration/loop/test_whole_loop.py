@@ -77,7 +77,8 @@ def test_a_loop_killed_again_and_again_loses_nothing_and_stores_nothing_twice(cd
     now = datetime.now(UTC)
     faults = Faults(duplicate=0.05, corrected=0.05, late=0.05, unknown_key=0.05)
     traffic = Traffic(Plan(organizations=3, shaped=False, faults=faults, time_scale=60))
-    lines = list(traffic.records(6_000, now - timedelta(minutes=5), now - timedelta(seconds=1)))
+    # Corrections carry the Report time at which they are handed over, up to a minute later; all are to be due at once.
+    lines = list(traffic.records(6_000, now - timedelta(minutes=5), now - timedelta(seconds=75)))
     key = connect_halves(cdrelay, [one.uuid for one in traffic.organizations])
 
     for number, body in enumerate(batches(lines, 500)):
