@@ -60,7 +60,8 @@ _MAY_IMPORT = {
     "collector": _HALVES,
     "hub": _HALVES | {"publisher", "collector"},
     "wiring": _HALVES | {"publisher", "collector", "hub", "settings", "serving"},
-    "cli": _HALVES | {"publisher", "collector", "hub", "settings", "serving", "wiring", "traffic"},
+    "conformance": _STORES | {"traffic"},
+    "cli": _HALVES | {"publisher", "collector", "hub", "settings", "serving", "wiring", "traffic", "conformance"},
     "__main__": {"cli"},
 }
 

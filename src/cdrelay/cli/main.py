@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cdrelay import __version__
-from cdrelay.cli import collector, publisher, records, serve, settings, traffic
+from cdrelay.cli import collector, conformance, publisher, records, serve, settings, traffic
 from cdrelay.cli.context import install_context
 from cdrelay.cli.output import talk
 from cdrelay.errors import CdrelayError
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(publisher.app, name="publisher")
 app.add_typer(collector.app, name="collector")
+app.add_typer(conformance.app, name="conformance")
 for command in (
     serve.up,
     serve.serve,

@@ -1,0 +1,137 @@
+"""One HTTP exchange with the side that is checked. Whatever happens in it is an answer, never an exception."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from cdrelay.conformance.checks import CannotRun
+from cdrelay.contract.error_bodies import error_message
+
+_MESSAGE_LENGTH = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, or that nothing did."""
+
+    status: int | None
+    """The HTTP status; None when there was no answer."""
+    seconds: float
+    """From the first byte sent to the answer."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    problem: str = ""
+    """Why there was no answer."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether it says 2xx: delivered (FACTS 1.5)."""
+        return self.status is not None and 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """What the body means as JSON; None when it is none."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.MsgspecError, RecursionError):
+            return None
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return self.problem
+        said = "" if self.taken else error_message(self.body)[:_MESSAGE_LENGTH]
+        return f"answered {self.status} after {self.seconds:.2f} s" + (f": {said}" if said else "")
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session that remembers nothing between requests.
+
+    Not even connections: a side that refuses early closes them, and the next POST on one would fail for no fault.
+    """
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(force_close=True))
+
+
+def read_url(text: str) -> URL:
+    """The address of what is checked. Raises ValueError when it is no http or https URL."""
+    url = URL(text)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(f"{text!r} is no http or https address")
+    return url
+
+
+def shown(url: URL) -> str:
+    """An address without what may be secret in it: user, password, query."""
+    return str(url.with_user(None).with_query(None).with_fragment(None))
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    seconds: float,
+    headers: Mapping[str, str],
+    body: AsyncIterator[bytes] | None = None,
+) -> Answer:
+    """Send and read the whole answer within `seconds`. Redirects are not followed."""
+    began = perf_counter()
+    timeout = aiohttp.ClientTimeout(total=seconds)
+    try:
+        async with session.request(
+            method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
+        ) as response:
+            content = await response.read()
+            return Answer(response.status, perf_counter() - began, response.headers.copy(), content)
+    except TimeoutError:
+        problem = f"no answer within {seconds:g} s"
+    except (aiohttp.ClientError, OSError) as error:
+        problem = f"no answer, {type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    return Answer(None, perf_counter() - began, problem=problem)
+
+
+async def reach(url: URL, seconds: float) -> None:
+    """See that someone listens there. Raises CannotRun."""
+    try:
+        async with asyncio.timeout(seconds):
+            _, writer = await _connect(url)
+            await _close(writer)
+    except TimeoutError:
+        raise CannotRun(f"no connection to {url.host} port {url.port} within {seconds:g} seconds") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that no name can be
+        why = getattr(error, "strerror", None) or error
+        raise CannotRun(f"no connection to {url.host} port {url.port}: {why}; is it running there?") from error
+
+
+async def send_and_hang_up(url: URL, request: bytes, seconds: float) -> None:
+    """Write bytes to a connection of its own and close it without reading; a side that closes first is no error."""
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            _, writer = await _connect(url)
+            writer.write(request)
+            with suppress(OSError):
+                await writer.drain()
+            await _close(writer)
+
+
+def raw_request(url: URL, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A POST as the bytes of HTTP/1.1, with the length of the whole body in its head."""
+    lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+async def _connect(url: URL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(url.host, url.port, ssl=url.scheme == "https" or None)
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

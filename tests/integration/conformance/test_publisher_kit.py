@@ -1,0 +1,130 @@
+"""The publisher kit against our own publisher, which passes, in ordinary and in compressed time."""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cdrelay.clock import SystemClock
+from cdrelay.conformance.checks import CannotRun, Result
+from cdrelay.conformance.exchange import read_url
+from cdrelay.conformance.publisher import PUBLISHER_CHECKS, check_publisher
+from tests.integration.conformance.conftest import Ours, ours_on
+from tests.integration.conformance.wrong_publisher import ANSWERS, NO_HEADERS, QUESTIONS, make_wrong
+from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
+
+
+async def run(ours: Ours, token: str | None = None, only: set[str] | None = None) -> list[Result]:
+    """The results of the kit."""
+    rules = ours.running.foundation.settings.rules
+    checks = [one for one in PUBLISHER_CHECKS if only is None or one.name in only]
+    return await check_publisher(read_url(ours.address), token or ours.token, SystemClock(), rules=rules, checks=checks)
+
+
+def partner_without_calls(ours: Ours) -> str:
+    """The token of another partner, with one customer who has no calls."""
+    assert ours.running.publisher is not None
+    directory = ours.running.publisher.directory
+    partner = directory.add_partner("Quiet")
+    directory.add_organization("11111111-2222-4333-8444-555555555555", partner_id=partner.id)
+    return directory.credentials.create_token(partner.id)
+
+
+async def test_our_publisher_passes_every_check(ours: Ours) -> None:
+    results = await run(ours)
+
+    assert [(one.name, one.what) for one in results if one.verdict != "passed"] == []
+    assert len(results) == len(PUBLISHER_CHECKS)
+
+
+async def test_our_publisher_passes_every_check_in_compressed_time(tmp_path: Path) -> None:
+    async with ours_on(tmp_path / "home", compress=10) as ours:
+        results = await run(ours)
+
+    assert [(one.name, one.what) for one in results if one.verdict != "passed"] == []
+
+
+async def test_a_token_that_is_not_taken_means_that_nothing_can_be_checked(ours: Ours) -> None:
+    with pytest.raises(CannotRun, match="with this token: answered 401"):
+        await run(ours, token="nobody")
+
+
+FAULTS = {
+    "takes times without milliseconds": "other-time-forms",
+    "passes over the page": "page-beyond-the-end",
+    "includes the end of a period": "half-open-periods",
+    "knows orgId alone": "organization-spellings",
+    "counts one too many": "counts-match-records",
+    "leaves a key out": "all-keys",
+    "does not name the parameter": "times-required",
+    "answers errors with a page": "error-shape",
+    "answers 403 for 401": "token-required",
+    "has nothing for strangers": "unknown-organization",
+    NO_HEADERS: "counts-shape",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_of_a_publisher_is_caught_by_the_check_that_is_for_it(fault: str, tmp_path: Path) -> None:
+    async with ours_on(tmp_path / "home", change=partial(make_wrong, fault=fault)) as ours:
+        results = await run(ours)
+
+    assert FAULTS[fault] in {one.name for one in results if one.verdict == "failed"}
+
+
+def test_every_fault_of_a_publisher_is_tried() -> None:
+    assert FAULTS.keys() == QUESTIONS.keys() | ANSWERS.keys() | {NO_HEADERS}
+
+
+async def test_without_records_what_needs_some_is_a_warning(ours: Ours) -> None:
+    results = await run(ours, token=partner_without_calls(ours))
+
+    warned = {one.name for one in results if one.verdict == "warning"}
+    assert {"records-shape", "all-keys", "counts-match-records", "half-open-periods"} <= warned
+    assert [one for one in results if one.verdict == "failed"] == []
+
+
+async def test_283_organizations_on_two_pages_pass(ours: Ours) -> None:
+    assert ours.running.publisher is not None
+    directory = ours.running.publisher.directory
+    partner = directory.add_partner("Large")
+    for number in range(283):
+        directory.add_organization(organization(number), partner_id=partner.id)
+
+    results = await run(
+        ours, directory.credentials.create_token(partner.id), {"pages-of-counts", "page-beyond-the-end"}
+    )
+
+    assert [(one.verdict, one.what) for one in results] == [
+        ("passed", "organizations: 283, pages: 2"),
+        ("passed", "an empty list"),
+    ]
+
+
+async def test_another_publisher_that_pages_by_link_and_limits_requests_is_read_to_the_end() -> None:
+    clock = SystemClock()
+    hour_ago = clock.now().replace(microsecond=0) - timedelta(hours=1)
+    provider = Provider(clock, records=calls(organization(1), hour_ago, 25), records_per_page=10)
+    provider.troubles.append(Trouble(429, headers={"Retry-After": "0"}))
+    names = {"counts-match-records", "half-open-periods", "records-shape"}
+    checks = [one for one in PUBLISHER_CHECKS if one.name in names]
+
+    async with provider:
+        results = await check_publisher(read_url(provider.base), TOKEN, clock, checks=checks)
+
+    assert {one.verdict for one in results} == {"passed"}, results
+    assert any("offset=20" in path for path in provider.requests)
+
+
+async def test_a_token_goes_to_no_other_host() -> None:
+    elsewhere = Trouble(200, '{"items":[]}', {"Link": '<http://127.0.0.1:1/v1/partners/cdrsbyorg>; rel="next"'})
+    clock = SystemClock()
+    provider = Provider(clock, records=calls(organization(1), clock.now() - timedelta(hours=1), 5))
+    provider.record_troubles[organization(1)] = elsewhere
+    checks = [one for one in PUBLISHER_CHECKS if one.name == "records-shape"]
+
+    async with provider:
+        results = await check_publisher(read_url(provider.base), TOKEN, clock, checks=checks)
+
+    assert (results[0].verdict, results[0].what) == ("failed", "the next page lies elsewhere, at 127.0.0.1")

@@ -1,0 +1,91 @@
+"""Our publisher with faults by name: each changes a question before it is answered, or the answer."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import FastAPI, Request, Response
+
+from cdrelay.contract.times import read_time, write_time
+
+Query = dict[str, str]
+Next = Callable[[Request], Awaitable[Any]]
+
+
+def _rounded(query: Query) -> Query:
+    return {name: text[:-1] + ".000Z" if text[-4:-3] == ":" else text for name, text in query.items()}
+
+
+def _one_page(query: Query) -> Query:
+    return {name: text for name, text in query.items() if name != "page"}
+
+
+def _end_included(query: Query) -> Query:
+    try:
+        later = write_time(read_time(query["endTime"]) + timedelta(milliseconds=1))
+    except (KeyError, ValueError):
+        return query
+    return query | {"endTime": later}
+
+
+def _one_spelling(query: Query) -> Query:
+    return {name: text for name, text in query.items() if name != "orgID"}
+
+
+QUESTIONS: dict[str, Callable[[Query], Query]] = {
+    "takes times without milliseconds": _rounded,
+    "passes over the page": _one_page,
+    "includes the end of a period": _end_included,
+    "knows orgId alone": _one_spelling,
+}
+
+
+def _counted_wrongly(status: int, body: bytes) -> tuple[int, bytes]:
+    document = json.loads(body)
+    for line in document.get("cdr_counts", []):
+        line["count"] += 1
+    return status, json.dumps(document).encode()
+
+
+def _without_a_key(status: int, body: bytes) -> tuple[int, bytes]:
+    return status, body.replace(b'"ELIN":', b'"Elin":')
+
+
+def _without_parameter(status: int, body: bytes) -> tuple[int, bytes]:
+    return status, b'{"message":"Bad request","trackingId":"T_1"}' if status == 400 else body
+
+
+def _as_page(status: int, body: bytes) -> tuple[int, bytes]:
+    return status, body if status < 400 else b"<html>startTime endTime page orgId</html>"
+
+
+ANSWERS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {
+    "counts one too many": _counted_wrongly,
+    "leaves a key out": _without_a_key,
+    "does not name the parameter": _without_parameter,
+    "answers errors with a page": _as_page,
+    "answers 403 for 401": lambda status, body: (403 if status == 401 else status, body),
+    "has nothing for strangers": lambda status, body: (200, b'{"items":[]}') if status == 403 else (status, body),
+}
+NO_HEADERS = "leaves the page headers out"
+
+
+def make_wrong(app: FastAPI, fault: str) -> None:
+    """Give the app that fault; before it is served."""
+
+    async def wrongly(request: Request, call_next: Next) -> Response:
+        if fault in QUESTIONS:
+            query = dict(parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True))
+            request.scope["query_string"] = urlencode(QUESTIONS[fault](query)).encode()
+        answer = await call_next(request)
+        status, body = answer.status_code, b"".join([piece async for piece in answer.body_iterator])
+        if fault in ANSWERS:
+            status, body = ANSWERS[fault](status, body)
+        headers = {name: text for name, text in answer.headers.items() if name != "content-length"}
+        if fault == NO_HEADERS:
+            headers = {name: text for name, text in headers.items() if name != "num-pages"}
+        return Response(body, status, headers)
+
+    app.middleware("http")(wrongly)
