@@ -158,7 +158,6 @@ def wire_json() -> str:
 FRAGMENTS = {
     "columns": ", ".join(f'"{name}"' for name in COLUMN_TYPES),
     "nothing": ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in COLUMN_TYPES.items()),
-    "own_columns": ", ".join(f'"{name}"' for name in OWN_COLUMNS),
     "json_structure": json_structure(),
     "typed_columns": typed_columns(),
     "misfit": misfit(),
