@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
 
 @asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[str]:
-    """Serve `app` on a free port until the block ends; its address."""
-    server = _Server(uvicorn.Config(app, port=0, log_config=None, http="httptools", lifespan="off"))
+async def serving(app: FastAPI, certificate: Path | None = None) -> AsyncIterator[str]:
+    """Serve `app` on a free port until the block ends; its address. `certificate` is a file with its key, for TLS."""
+    config = uvicorn.Config(app, port=0, log_config=None, http="httptools", lifespan="off")
+    if certificate is not None:
+        config.ssl_certfile = str(certificate)
+    server = _Server(config)
     async with server.running() as address:
-        yield address
+        yield f"{'http' if certificate is None else 'https'}://{address}"
 
 
 class _Server(uvicorn.Server):
@@ -23,6 +27,6 @@ class _Server(uvicorn.Server):
         await self.startup()
         host, port = self.servers[0].sockets[0].getsockname()
         try:
-            yield f"http://{host}:{port}"
+            yield f"{host}:{port}"
         finally:
             await self.shutdown()

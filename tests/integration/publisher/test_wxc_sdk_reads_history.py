@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +26,7 @@ from cdrelay.settings import read_settings
 from cdrelay.wiring import PublisherParts, Running, assemble, open_foundation
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, record, report_id
 from tests.support.lake_builder import document
+from tests.support.server import serving
 
 # In compressed time the minute of the limits is a second, and that is what the SDK sleeps when it is told to wait.
 COMPRESS = 60
@@ -101,19 +100,6 @@ def running(tmp_path: Path) -> Iterator[Running]:
     foundation.close()
 
 
-class _TlsServer(uvicorn.Server):
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        self.config.load()
-        self.lifespan = self.config.lifespan_class(self.config)
-        await self.startup()
-        host, port = self.servers[0].sockets[0].getsockname()
-        try:
-            yield f"{host}:{port}"
-        finally:
-            await self.shutdown()
-
-
 @pytest.fixture
 async def sdk(running: Running, certificate: Path) -> AsyncIterator[Sdk]:
     """A partner of one organization with records that share a millisecond."""
@@ -122,12 +108,9 @@ async def sdk(running: Running, certificate: Path) -> AsyncIterator[Sdk]:
     assert isinstance(clock, ManualClock)
     partner = publisher.directory.add_partner("Reseller")
     publisher.directory.add_organization(ORG, partner_id=partner.id)
-    server = _TlsServer(
-        uvicorn.Config(running.app, port=0, log_config=None, lifespan="off", ssl_certfile=str(certificate))
-    )
-    async with server.running() as host:
+    async with serving(running.app, certificate) as address:
         token = publisher.directory.credentials.create_token(partner.id)
-        yield Sdk(publisher, clock, host, certificate, partner.id, token)
+        yield Sdk(publisher, clock, address.removeprefix("https://"), certificate, partner.id, token)
 
 
 def store(sdk: Sdk, *records: dict[str, str]) -> None:
