@@ -40,6 +40,7 @@ from cdrelay.publisher.api_errors import install_error_handlers
 from cdrelay.publisher.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.cuts import Cuts
 from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.history_api import history_router
 from cdrelay.publisher.intake import Intake, IntakeLimits
 from cdrelay.publisher.intake_routes import intake_router
@@ -48,6 +49,7 @@ from cdrelay.publisher.partner_api import partner_router
 from cdrelay.publisher.retry import RetryPolicy
 from cdrelay.publisher.sending import Sender
 from cdrelay.publisher.ticks import Ticker
+from cdrelay.publisher.webhooks import Webhooks
 from cdrelay.serving import Worker
 from cdrelay.settings import Settings
 
@@ -155,6 +157,8 @@ class PublisherParts:
 
     store: Store
     directory: Directory
+    webhooks: Webhooks
+    entitlement: Entitlement
     outbox: Outbox
     cuts: Cuts
     ticker: Ticker
@@ -163,26 +167,29 @@ class PublisherParts:
 def open_publisher(foundation: Foundation) -> PublisherParts:
     """Open (at first: make) the publisher half of a home folder."""
     settings, store = foundation.settings, open_store(foundation, "publisher")
-    directory = Directory(
+    directory = Directory(foundation.database, foundation.clock)
+    webhooks = Webhooks(
         foundation.database,
         foundation.secrets,
         foundation.clock,
         allow_http_callbacks=settings.allow_http_callbacks,
     )
+    entitlement = Entitlement(foundation.database)
     outbox = Outbox(foundation.database, store.folder / "outbox", foundation.clock)
     cuts = Cuts(foundation.database)
     ticker = Ticker(
         cuts=cuts,
         lake=store.lake,
         loader=store.loader,
-        directory=directory,
+        webhooks=webhooks,
+        entitlement=entitlement,
         outbox=outbox,
         incidents=foundation.incidents,
         clock=foundation.clock,
         rules=settings.rules,
         send_empty_windows=settings.send_empty_windows,
     )
-    return PublisherParts(store, directory, outbox, cuts, ticker)
+    return PublisherParts(store, directory, webhooks, entitlement, outbox, cuts, ticker)
 
 
 def publisher_workers(foundation: Foundation, parts: PublisherParts) -> list[Worker]:
@@ -204,7 +211,7 @@ def publisher_workers(foundation: Foundation, parts: PublisherParts) -> list[Wor
         async with CallbackClient(limits) as callbacks:
             sender = Sender(
                 outbox=parts.outbox,
-                directory=parts.directory,
+                webhooks=parts.webhooks,
                 callbacks=callbacks,
                 incidents=foundation.incidents,
                 clock=foundation.clock,
@@ -311,12 +318,10 @@ def _install_publisher(app: FastAPI, foundation: Foundation, parts: PublisherPar
         IntakeLimits(settings.body_limit_bytes, settings.unpacked_limit_bytes, limits.max_age, limits.max_ahead),
     )
     app.include_router(intake_router(parts.directory, intake, foundation.clock))
-    app.include_router(partner_router(parts.directory, parts.store.lake, foundation.clock, settings.rules))
-    app.include_router(
-        history_router(
-            parts.directory, parts.store.lake, parts.store.loader.drain, foundation.clock, settings.history_rules
-        )
-    )
+    directory, entitlement, lake, clock = parts.directory, parts.entitlement, parts.store.lake, foundation.clock
+    app.include_router(partner_router(directory, entitlement, lake, clock, settings.rules))
+    load = parts.store.loader.drain
+    app.include_router(history_router(directory, entitlement, lake, load, clock, settings.history_rules))
     install_error_handlers(app)
 
 

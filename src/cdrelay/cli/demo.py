@@ -48,7 +48,7 @@ def prepare_demo(running: Running, plan: Plan, address: str) -> Worker:
     traffic = Traffic(plan)
     partner_id = _prepare_partner(publisher.directory, traffic)
     secret = fresh_token("demo")
-    publisher.directory.set_webhook(partner_id, f"{address}/webhooks/{NAME}", secret=secret, replace=True)
+    publisher.webhooks.set(partner_id, f"{address}/webhooks/{NAME}", secret=secret, replace=True)
     credentials = publisher.directory.credentials
     for old in credentials.tokens(partner_id):
         credentials.revoke_token(old.id)
@@ -65,7 +65,7 @@ def _prepare_partner(directory: Directory, traffic: Traffic) -> str:
         partner = directory.partner(NAME)
     except PartnerUnknown:
         partner = directory.add_partner(NAME)
-    there = set(directory.organizations_of(partner.id))
+    there = {one.org_uuid for one in directory.organizations() if partner.id in one.partner_ids}
     for organization in traffic.organizations:
         if organization.uuid not in there:
             directory.add_organization(organization.uuid, organization.name, partner.id)

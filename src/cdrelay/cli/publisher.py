@@ -1,5 +1,6 @@
 """`cdrelay publisher …`: partners, organizations, webhooks, credentials, deliveries, ticks."""
 
+from collections import Counter
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -62,7 +63,8 @@ def add_partner(
 def list_partners(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the partners and how many organizations each has."""
     directory = _directory(typer_context)
-    rows = [asdict(one) | {"organizations": len(directory.organizations_of(one.id))} for one in directory.partners()]
+    numbers = Counter(partner_id for one in directory.organizations() for partner_id in one.partner_ids)
+    rows = [asdict(one) | {"organizations": numbers.get(one.id, 0)} for one in directory.partners()]
     show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
 
 
@@ -136,13 +138,32 @@ def set_webhook(
     secret: Annotated[str | None, typer.Option("--secret", help="The secret; others can see it here.")] = None,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Deliver without a signature.")] = False,
     resource_type: Annotated[ResourceType, typer.Option("--resource-type", help="Which feed.")] = "analytics",
+    previous_valid_hours: Annotated[
+        float,
+        typer.Option(
+            "--previous-valid-hours", min=0, max=168, help="How long the secret before stays valid beside a new one."
+        ),
+    ] = 0.0,
+    alert_url: Annotated[
+        str | None,
+        typer.Option("--alert-url", help="A second URL, told when this one is switched off; empty removes it."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the webhook there is.")] = False,
 ) -> None:
     """Deliver a partner's windows to a URL, from the next tick on. Prompts for the secret when none is given."""
     directory = _directory(typer_context)
     partner_id = directory.partner(partner).id
     given = _read_secret(secret, secret_file, unsigned)
-    webhook = directory.set_webhook(partner_id, url, secret=given, resource_type=resource_type, replace=replace)
+    webhook = _parts(typer_context).webhooks.set(
+        partner_id,
+        url,
+        secret=given,
+        unsigned=given is None,
+        previous_valid_for=timedelta(hours=previous_valid_hours),
+        resource_type=resource_type,
+        alert_url=alert_url,
+        replace=replace,
+    )
     talk.print(f"set; deliveries are {'signed' if webhook.signed else 'not signed'}")
 
 
@@ -150,7 +171,7 @@ def set_webhook(
 def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json: JsonOption = False) -> None:
     """Show a partner's webhook; its secret is never shown."""
     directory = _directory(typer_context)
-    webhook = directory.webhook(directory.partner(partner).id)
+    webhook = _parts(typer_context).webhooks.get(directory.partner(partner).id)
     print_json(asdict(webhook)) if as_json else show([asdict(webhook)], as_json=False, nothing="")
 
 
@@ -158,7 +179,7 @@ def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json
 def remove_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
     """Remove a partner's webhook; what is pending is not sent."""
     directory = _directory(typer_context)
-    directory.remove_webhook(directory.partner(partner).id)
+    _parts(typer_context).webhooks.remove(directory.partner(partner).id)
     talk.print("removed")
 
 
@@ -176,7 +197,7 @@ def deactivate_webhook(typer_context: typer.Context, partner: PartnerArgument) -
 
 def _switch(typer_context: typer.Context, partner: str, *, active: bool) -> None:
     directory = _directory(typer_context)
-    webhook = directory.set_webhook_active(directory.partner(partner).id, active)
+    webhook = _parts(typer_context).webhooks.set_active(directory.partner(partner).id, active)
     talk.print(f"the webhook is {'on' if webhook.active else 'off'}")
 
 

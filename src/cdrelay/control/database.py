@@ -47,7 +47,7 @@ class Database:
         # SQLite would make the second writer poll; in one process a lock is fair and cheaper.
         self._writing = Lock()
 
-    def _engine(self, begin: str) -> Engine:
+    def _engine(self, begin: str, foreign_keys: str = "ON") -> Engine:
         engine = create_engine(URL.create("sqlite", database=str(self.path)), connect_args={"check_same_thread": False})
 
         @event.listens_for(engine, "connect")
@@ -58,7 +58,7 @@ class Database:
                 f"busy_timeout={self._busy_milliseconds}",
                 "journal_mode=WAL",
                 "synchronous=FULL",
-                "foreign_keys=ON",
+                f"foreign_keys={foreign_keys}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
@@ -80,14 +80,19 @@ class Database:
         with _translated("written"), self._writing, self._writer.begin() as connection:
             yield connection
 
-    def migrate(self) -> None:
-        """Bring the schema to the present version; doing so again changes nothing."""
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema to the present version, or an older one; doing so again changes nothing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         config = Config()
         config.set_main_option("script_location", "cdrelay.control:migrations")
-        with self.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        # SQLite changes a table by making it anew; with foreign keys on, dropping the old one would empty others.
+        migrating = self._engine("IMMEDIATE", foreign_keys="OFF")
+        try:
+            with _translated("written"), self._writing, migrating.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        finally:
+            migrating.dispose()
 
     def close(self) -> None:
         """Close all connections."""

@@ -68,15 +68,73 @@ organizations = Table(
     metadata,
     Column("org_uuid", String(36), primary_key=True),
     Column("name", Text, nullable=False),
+    Column("region", String(16), nullable=False, comment="whose publisher holds its records; empty: every one's"),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
 relations = Table(
     "relations",
     metadata,
-    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), nullable=False),
+    Column("org_uuid", ForeignKey("organizations.org_uuid", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False, comment="managed: full administrator role; subscription: calling"),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, comment="none: it lasts"),
+    Index(None, "partner_id"),
+    Index(None, "org_uuid"),
+    comment="Which customer organizations a partner has a Webex Calling relationship with, why and when.",
+)
+
+licences = Table(
+    "licences",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("org_uuid", ForeignKey("organizations.org_uuid", ondelete="CASCADE"), nullable=False),
+    Column("holder_uuid", String(36), nullable=False, comment="User UUID of the records: of a user or a workspace"),
+    Column("holder_kind", String(16), nullable=False, comment="user or workspace"),
+    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), nullable=False, comment="who sold it"),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, comment="none: it lasts"),
+    Index(None, "holder_uuid"),
+    Index(None, "partner_id"),
+    Index(None, "org_uuid"),
+    comment="Calling licences of users and workspaces.",
+)
+
+administrators = Table(
+    "administrators",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), nullable=False),
+    Column("email", Text, nullable=False, unique=True, comment="lower case"),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False, comment="full, read_only or assigned"),
+    Column("password", Text, comment="argon2 hash; none: signs in elsewhere, or not at all"),
+    Column("failures", Integer, nullable=False, comment="sign-ins that failed since the last good one"),
+    Column("locked_until", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "partner_id"),
+    comment="Who may sign in at the hub for a partner organization.",
+)
+
+administrator_organizations = Table(
+    "administrator_organizations",
+    metadata,
+    Column("administrator_id", ForeignKey("administrators.id", ondelete="CASCADE"), primary_key=True),
     Column("org_uuid", ForeignKey("organizations.org_uuid", ondelete="CASCADE"), primary_key=True),
-    comment="Which customer organizations a partner has a Webex Calling relationship with.",
+    comment="The customers that an administrator of role assigned reaches; others reach all of the partner's.",
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("administrator_id", ForeignKey("administrators.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "administrator_id"),
 )
 
 webhooks = Table(
@@ -86,10 +144,66 @@ webhooks = Table(
     Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True),
     Column("url", Text, nullable=False),
     Column("secret", LargeBinary, comment="encrypted; none means unsigned deliveries"),
+    Column("previous_secret", LargeBinary, comment="encrypted; what the callback may still know during a rotation"),
+    Column("previous_secret_until", UtcDateTime),
     Column("resource_type", String(16), nullable=False),
+    Column("alert_url", Text, comment="a second webhook, told when this one is switched off"),
     Column("active", Boolean, nullable=False),
     Column("switched_off_because", Text),
+    Column("failing_since", UtcDateTime, comment="the first failed attempt since the last delivery that arrived"),
     Column("created_at", UtcDateTime, nullable=False, comment="ticks after this moment are delivered"),
+)
+
+integrations = Table(
+    "integrations",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("client_secret_sha256", String(64), nullable=False),
+    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), comment="whose it is; none: the operator's"),
+    Column("name", Text, nullable=False),
+    Column("redirect_uris", Text, nullable=False, comment="one a line"),
+    Column("scopes", Text, nullable=False, comment="separated by blanks"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    comment="OAuth clients that may ask an administrator for tokens.",
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("client_id", ForeignKey("integrations.client_id", ondelete="CASCADE"), nullable=False),
+    Column("administrator_id", ForeignKey("administrators.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", Text, nullable=False, comment="separated by blanks"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "administrator_id"),
+    comment="What an administrator has consented to; all tokens that follow from it end with it.",
+)
+
+authorization_codes = Table(
+    "authorization_codes",
+    metadata,
+    Column("code_sha256", String(64), primary_key=True),
+    Column("grant_id", ForeignKey("grants.id", ondelete="CASCADE"), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", Text),
+    Column("code_challenge_method", String(8)),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, comment="a second use revokes the grant"),
+    Index(None, "grant_id"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("grant_id", ForeignKey("grants.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("replaced_at", UtcDateTime, comment="when a newer one took its place"),
+    Column("revoked_at", UtcDateTime),
+    Index(None, "grant_id"),
 )
 
 access_tokens = Table(
@@ -101,6 +215,10 @@ access_tokens = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("scope", Text, nullable=False, comment="separated by blanks"),
+    Column("administrator_id", ForeignKey("administrators.id", ondelete="CASCADE"), comment="whose reach it has"),
+    Column("grant_id", ForeignKey("grants.id", ondelete="CASCADE"), comment="none: made by hand"),
+    Index(None, "grant_id"),
 )
 
 intake_keys = Table(
@@ -127,17 +245,19 @@ deliveries = Table(
     Column("id", String(36), primary_key=True),
     Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE"), nullable=False),
     Column("tick", UtcDateTime, nullable=False),
+    Column("round", Integer, nullable=False, comment="0; 1 and up when the window is sent again"),
     Column("window_start", UtcDateTime, nullable=False),
     Column("window_end", UtcDateTime, nullable=False),
     Column("part", Integer, nullable=False),
     Column("parts", Integer, nullable=False),
     Column("records", Integer, nullable=False),
+    Column("digest", String(64), nullable=False, comment="of its Report IDs, as in the manifest"),
     Column("body_bytes", BigInteger, nullable=False),
     Column("state", String(16), nullable=False, comment="pending, delivered, failed"),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", UtcDateTime, comment="none once the state is final"),
     Column("finished_at", UtcDateTime),
-    UniqueConstraint("partner_id", "tick", "part"),
+    UniqueConstraint("partner_id", "tick", "round", "part"),
     Index(None, "state", "next_attempt_at"),
     Index(None, "tick"),  # the latest deliveries, for the page
     comment="One row a POST; its body lies in the outbox folder under the id.",
@@ -153,6 +273,41 @@ attempts = Table(
     Column("status", Integer, comment="HTTP status; none when no answer came"),
     Column("outcome", Text, nullable=False, comment="delivered, or what went wrong"),
     Column("answer", Text, nullable=False, comment="the first 200 characters of the answer"),
+)
+
+record_sources = Table(
+    "record_sources",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False, comment="folder, cdr_stream or cdr_feed"),
+    Column("format", String(16), nullable=False, comment="of what it gives: record, freeswitch or asterisk"),
+    Column("location", Text, nullable=False, comment="the folder, or the base address of the provider"),
+    Column("org_uuid", String(36), comment="whose calls they are, where they do not say it themselves"),
+    Column("token", LargeBinary, comment="encrypted access token of the provider"),
+    Column("cursor", Text, nullable=False, comment="how far it has been read; empty: not at all"),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime, comment="when it was last read to its end"),
+    Column("problem", Text, comment="what kept it from being read since"),
+    comment="Where call records are fetched, beside those that are handed in.",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("partner_id", ForeignKey("partners.id", ondelete="CASCADE")),
+    Column("channel", String(16), nullable=False, comment="mail or webhook"),
+    Column("target", Text, nullable=False, comment="address or URL"),
+    Column("subject", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcDateTime, comment="none once it was sent or given up"),
+    Column("sent_at", UtcDateTime),
+    Column("problem", Text, comment="why the last attempt failed"),
+    Index(None, "next_attempt_at"),
+    comment="What people must be told, until they are.",
 )
 
 # --- collector -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import access_tokens, intake_keys
 from cdrelay.publisher.errors import CredentialUnknown, PartnerUnknown, PublisherError
-from cdrelay.publisher.parties import TOKEN_LIFETIME, Credential
+from cdrelay.publisher.parties import CDR_SCOPE, TOKEN_LIFETIME, Credential
 
 _ID_LENGTH = 12
 
@@ -37,6 +37,7 @@ class Credentials:
             "partner_id": partner_id,
             "label": label,
             "created_at": now,
+            "scope": CDR_SCOPE,
             "expires_at": now + lifetime,
         }
         try:

@@ -32,6 +32,10 @@ class Delivery:
     records: int
     body_bytes: int
     """Before compression: as it is sent."""
+    digest: str = ""
+    """Of its Report IDs, as in the manifest."""
+    round: int = 0
+    """0; 1 and up when the window is sent again."""
     state: State = "pending"
     attempts: int = 0
     next_attempt_at: datetime | None = None

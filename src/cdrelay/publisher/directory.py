@@ -1,20 +1,18 @@
-"""Partners, their customer organizations and their webhooks, in the control database.
+"""Partners, their customer organizations and the relations between them, in the control database.
 
 All methods block and may be used from any thread; all raise DatabaseUnavailable when the database is gone.
 """
 
-from typing import Any
+from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cdrelay.clock import Clock
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.control.database import Database
-from cdrelay.control.secrets_at_rest import SecretBox
-from cdrelay.control.tables import organizations, partners, relations, webhooks
-from cdrelay.publisher.callback_guard import require_callback_url
+from cdrelay.control.tables import organizations, partners, relations
 from cdrelay.publisher.credentials import Credentials
 from cdrelay.publisher.errors import (
     NameRefused,
@@ -22,25 +20,18 @@ from cdrelay.publisher.errors import (
     OrganizationUnknown,
     PartnerExists,
     PartnerUnknown,
-    WebhookExists,
-    WebhookRefused,
-    WebhookUnknown,
 )
-from cdrelay.publisher.parties import Organization, Partner, ResourceType, Webhook
+from cdrelay.publisher.parties import Organization, Partner, RelationKind
 
 _LONGEST_NAME = 200
 
 
 class Directory:
-    """Who receives what. `credentials` holds the partners' access tokens and the intake keys."""
+    """Who is who. `credentials` holds the partners' access tokens and the intake keys."""
 
-    def __init__(
-        self, database: Database, secret_box: SecretBox, clock: Clock, *, allow_http_callbacks: bool = False
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._box = secret_box
         self._clock = clock
-        self._allow_http = allow_http_callbacks
         self.credentials = Credentials(database, clock)
 
     # --- partners ---
@@ -74,7 +65,9 @@ class Directory:
 
     # --- organizations ---
 
-    def add_organization(self, org_id: str, name: str = "", partner_id: str | None = None) -> Organization:
+    def add_organization(
+        self, org_id: str, name: str = "", partner_id: str | None = None, starts_at: datetime | None = None
+    ) -> Organization:
         """A customer organization, id plain or encoded; again with a name renames it. With a partner, assign it too.
 
         Raises OrganizationIdRefused, NameRefused, PartnerUnknown.
@@ -85,23 +78,42 @@ class Directory:
                 select(organizations.c.name).where(organizations.c.org_uuid == org_uuid)
             ).one_or_none()
             if there is None:
-                values = {"org_uuid": org_uuid, "name": _fit_name(name or org_uuid), "created_at": self._clock.now()}
+                values = {
+                    "org_uuid": org_uuid,
+                    "name": _fit_name(name or org_uuid),
+                    "region": "",
+                    "created_at": self._clock.now(),
+                }
                 connection.execute(insert(organizations).values(values))
             elif name and name != there.name:
                 renamed = update(organizations).where(organizations.c.org_uuid == org_uuid)
                 connection.execute(renamed.values(name=_fit_name(name)))
             if partner_id is not None:
-                _relate(connection, partner_id, org_uuid)
+                self._relate(connection, partner_id, org_uuid, "managed", starts_at)
         return self.organization(org_uuid)
 
-    def assign(self, org_id: str, partner_id: str) -> None:
-        """The partner has a calling relationship with the organization from now on; again changes nothing.
+    def assign(
+        self, org_id: str, partner_id: str, kind: RelationKind = "managed", starts_at: datetime | None = None
+    ) -> None:
+        """The partner has a calling relationship with the organization from `starts_at`, or else from now on.
 
-        Raises OrganizationIdRefused, OrganizationUnknown, PartnerUnknown.
+        While one of that kind is in force, it stays as it is. Raises OrganizationIdRefused, OrganizationUnknown,
+        PartnerUnknown.
         """
         org_uuid = self.organization(org_id).org_uuid
         with self._database.write() as connection:
-            _relate(connection, partner_id, org_uuid)
+            self._relate(connection, partner_id, org_uuid, kind, starts_at)
+
+    def _relate(
+        self, connection: Connection, partner_id: str, org_uuid: str, kind: RelationKind, starts_at: datetime | None
+    ) -> None:
+        _require_partner(connection, partner_id)
+        now = self._clock.now()
+        this = (relations.c.partner_id == partner_id) & (relations.c.org_uuid == org_uuid) & (relations.c.kind == kind)
+        lasting = relations.c.ends_at.is_(None) | (relations.c.ends_at > now)
+        if connection.execute(select(relations.c.id).where(this, lasting)).first() is None:
+            values = {"id": str(uuid4()), "partner_id": partner_id, "org_uuid": org_uuid, "kind": kind}
+            connection.execute(insert(relations).values(values | {"starts_at": starts_at or now}))
 
     def organization(self, org_id: str) -> Organization:
         """The one with that id, plain or encoded. Raises OrganizationIdRefused, OrganizationUnknown."""
@@ -116,98 +128,21 @@ class Directory:
         return self._organizations(None)
 
     def _organizations(self, org_uuid: str | None) -> list[Organization]:
-        query = select(organizations, relations.c.partner_id).join(relations, isouter=True)
+        now = self._clock.now()
+        in_force = (relations.c.starts_at <= now) & (relations.c.ends_at.is_(None) | (relations.c.ends_at > now))
+        joined = (relations.c.org_uuid == organizations.c.org_uuid) & in_force
+        query = select(organizations, relations.c.partner_id).join(relations, joined, isouter=True)
         if org_uuid is not None:
             query = query.where(organizations.c.org_uuid == org_uuid)
         found: dict[str, Organization] = {}
         with self._database.read() as connection:
             for row in connection.execute(query.order_by(organizations.c.org_uuid, relations.c.partner_id)):
                 before = found[row.org_uuid].partner_ids if row.org_uuid in found else ()
-                now = before if row.partner_id is None else (*before, row.partner_id)
-                found[row.org_uuid] = Organization(row.org_uuid, row.name, row.created_at, now)
+                now_too = () if row.partner_id is None or row.partner_id in before else (row.partner_id,)
+                found[row.org_uuid] = Organization(
+                    row.org_uuid, row.name, row.created_at, (*before, *now_too), row.region
+                )
         return list(found.values())
-
-    def organizations_of(self, partner_id: str) -> list[str]:
-        """The ids of the partner's organizations, sorted; none for a partner nobody knows."""
-        query = select(relations.c.org_uuid).where(relations.c.partner_id == partner_id)
-        with self._database.read() as connection:
-            return list(connection.scalars(query.order_by(relations.c.org_uuid)))
-
-    # --- webhooks ---
-
-    def set_webhook(
-        self,
-        partner_id: str,
-        url: str,
-        *,
-        secret: str | None = None,
-        resource_type: ResourceType = "analytics",
-        replace: bool = False,
-    ) -> Webhook:
-        """Deliver the partner's windows to `url` from the next tick on. A replaced one is active again.
-
-        Raises CallbackRefused, WebhookRefused, PartnerUnknown, and WebhookExists unless `replace`.
-        """
-        require_callback_url(url, allow_http=self._allow_http)
-        if resource_type == "billing":
-            raise WebhookRefused("resource type billing cannot be set yet: licences are not kept yet; use analytics")
-        if secret is not None and not secret:
-            raise WebhookRefused("an empty secret signs nothing; leave it out for unsigned deliveries")
-        values: dict[str, Any] = {
-            "url": url,
-            "secret": None if secret is None else self._box.seal(secret),
-            "resource_type": resource_type,
-            "active": True,
-            "switched_off_because": None,
-        }
-        with self._database.write() as connection:
-            _require_partner(connection, partner_id)
-            mine = webhooks.c.partner_id == partner_id
-            if connection.execute(select(webhooks.c.partner_id).where(mine)).one_or_none() is None:
-                values |= {"partner_id": partner_id, "created_at": self._clock.now()}
-                connection.execute(insert(webhooks).values(values))
-            elif not replace:
-                raise WebhookExists("the partner has a webhook already, and can have only one; replace it instead")
-            else:
-                connection.execute(update(webhooks).where(mine).values(values))
-        return self.webhook(partner_id)
-
-    def webhook(self, partner_id: str) -> Webhook:
-        """The partner's. Raises WebhookUnknown."""
-        with self._database.read() as connection:
-            row = connection.execute(select(webhooks).where(webhooks.c.partner_id == partner_id)).one_or_none()
-        if row is None:
-            raise WebhookUnknown("the partner has no webhook; `cdrelay publisher webhook set` makes one")
-        return _webhook(row)
-
-    def webhook_secret(self, partner_id: str) -> str | None:
-        """What its deliveries are signed with; None when they are not. Raises WebhookUnknown, SecretUnreadable."""
-        with self._database.read() as connection:
-            row = connection.execute(select(webhooks.c.secret).where(webhooks.c.partner_id == partner_id)).one_or_none()
-        if row is None:
-            raise WebhookUnknown("the partner has no webhook")
-        return None if row.secret is None else self._box.open(row.secret)
-
-    def set_webhook_active(self, partner_id: str, active: bool) -> Webhook:
-        """Switch it on, which also sends what is still pending, or off. Raises WebhookUnknown."""
-        self.webhook(partner_id)
-        reason = None if active else "switched off by the operator"
-        with self._database.write() as connection:
-            mine = update(webhooks).where(webhooks.c.partner_id == partner_id)
-            connection.execute(mine.values(active=active, switched_off_because=reason))
-        return self.webhook(partner_id)
-
-    def remove_webhook(self, partner_id: str) -> None:
-        """Forget it; its pending deliveries are not sent. Raises WebhookUnknown."""
-        self.webhook(partner_id)
-        with self._database.write() as connection:
-            connection.execute(delete(webhooks).where(webhooks.c.partner_id == partner_id))
-
-    def partners_with_webhooks(self) -> list[Webhook]:
-        """The webhooks that are switched on, by partner id."""
-        query = select(webhooks).where(webhooks.c.active).order_by(webhooks.c.partner_id)
-        with self._database.read() as connection:
-            return [_webhook(row) for row in connection.execute(query)]
 
     # --- who asks ---
 
@@ -240,24 +175,5 @@ def _require_partner(connection: Connection, partner_id: str) -> None:
         raise PartnerUnknown(partner_id)
 
 
-def _relate(connection: Connection, partner_id: str, org_uuid: str) -> None:
-    _require_partner(connection, partner_id)
-    both = (relations.c.partner_id == partner_id) & (relations.c.org_uuid == org_uuid)
-    if connection.execute(select(relations).where(both)).one_or_none() is None:
-        connection.execute(insert(relations).values(partner_id=partner_id, org_uuid=org_uuid))
-
-
 def _partner(row: Row[tuple[object, ...]]) -> Partner:
     return Partner(row.id, row.name, row.created_at)
-
-
-def _webhook(row: Row[tuple[object, ...]]) -> Webhook:
-    return Webhook(
-        row.partner_id,
-        row.url,
-        row.secret is not None,
-        row.resource_type,
-        row.active,
-        row.switched_off_because,
-        row.created_at,
-    )

@@ -59,3 +59,47 @@ class BodyMissing(PublisherError):
 
 class OutboxUnwritable(PublisherError):
     """The outbox has no room or cannot be written; what was asked of it did not happen and may be tried again."""
+
+
+class AdministratorUnknown(PublisherError):
+    """No administrator has that id or e-mail address."""
+
+
+class AdministratorExists(PublisherError):
+    """The e-mail address is another administrator's already."""
+
+
+class AdministratorRefused(PublisherError):
+    """An e-mail address, name or assignment that an administrator cannot have; the message says why."""
+
+
+class PasswordRefused(PublisherError):
+    """A password that is too short or too long."""
+
+
+class SignInRefused(PublisherError):
+    """The e-mail address is unknown or the password is wrong: which of the two is not said."""
+
+
+class LockedOut(PublisherError):
+    """Too many sign-ins failed; none succeeds for a while, not even with the right password."""
+
+
+class EntryRefused(PublisherError):
+    """A field of an entry of the directory breaks a rule."""
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}")
+        self.field = field
+        self.rule = rule
+
+
+class EntryConflicts(EntryRefused):
+    """An entry of the directory does not go together with one that is there."""
+
+
+class EntryUnknown(PublisherError):
+    """The directory has no such entry of that id."""
+
+    def __init__(self, what: str, entry_id: str) -> None:
+        super().__init__(f"there is no {what} {entry_id[:100]!r}")

@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from cdrelay.clock import Clock
 from cdrelay.contract.history import HistoryQuery, HistoryRules, HistoryWindow, read_history
 from cdrelay.contract.query import ParameterError
+from cdrelay.contract.windows import Period
 from cdrelay.control.secrets_at_rest import token_hash
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.store import Moment, RecordPage
 from cdrelay.publisher.api_errors import RETRY_SECONDS, ApiError, bearer_of, described
 from cdrelay.publisher.asking import parameters_kept, partner_of, read_org_id
 from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.rate_limit import RateLimit
 from cdrelay.publisher.record_answers import LINK, Records, answer_page
 
@@ -60,15 +62,20 @@ _RESPONSES = described(
 
 
 def history_router(
-    directory: Directory, lake: PageReader, load: Callable[[], object], clock: Clock, rules: HistoryRules
+    directory: Directory,
+    entitlement: Entitlement,
+    lake: PageReader,
+    load: Callable[[], object],
+    clock: Clock,
+    rules: HistoryRules,
 ) -> APIRouter:
     """The routes; `install_error_handlers` gives their errors their shape. Parameters nobody knows are passed over.
 
     `load` stores what was received and still waits, so that a stream never passes over it.
     """
     router = APIRouter(prefix="/v1", tags=["history"])
-    feed = _History(directory, lake, clock, rules, rules.feed, "report_time")
-    stream = _History(directory, lake, clock, rules, rules.stream, "received")
+    feed = _History(directory, entitlement, lake, clock, rules, rules.feed, "report_time")
+    stream = _History(directory, entitlement, lake, clock, rules, rules.stream, "received")
 
     @router.get(
         "/cdr_feed",
@@ -99,6 +106,7 @@ class _History:
     def __init__(
         self,
         directory: Directory,
+        entitlement: Entitlement,
         lake: PageReader,
         clock: Clock,
         rules: HistoryRules,
@@ -106,6 +114,7 @@ class _History:
         moment: Moment,
     ) -> None:
         self._directory = directory
+        self._entitlement = entitlement
         self._lake = lake
         self._clock = clock
         self._window = window
@@ -121,15 +130,15 @@ class _History:
         with parameters_kept():
             given = parameters.model_dump(by_alias=True, exclude_none=True)
             query = read_history(given, self._clock.now(), self._window)
-            org_uuid = self._organization(partner.id, parameters.org_id)
+            org_uuid = self._organization(partner.id, parameters.org_id, query.period)
         self._require_patience(request, self._first if query.after is None else self._further)
         _load(load)
         page = self._lake.read_page(org_uuid, query, self._moment)
         return answer_page(request, page, org_uuid, query)
 
-    def _organization(self, partner_id: str, asked: str | None) -> str:
+    def _organization(self, partner_id: str, asked: str | None, period: Period) -> str:
         """The one that is asked about: a partner's token leaves that open unless there is just one."""
-        own = self._directory.organizations_of(partner_id)
+        own = self._entitlement.organizations_of(partner_id, period)
         if not asked:
             if len(own) != 1:
                 raise ParameterError("orgId", "is required, as the partner does not have just one organization")

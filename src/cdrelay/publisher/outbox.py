@@ -205,17 +205,5 @@ def _values(delivery: Delivery) -> dict[str, Any]:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery(
-        row.id,
-        row.partner_id,
-        row.tick,
-        Period(row.window_start, row.window_end),
-        row.part,
-        row.parts,
-        row.records,
-        row.body_bytes,
-        row.state,
-        row.attempts,
-        row.next_attempt_at,
-        row.finished_at,
-    )
+    named = {name: getattr(row, name) for name in Delivery.__slots__ if name != "window"}
+    return Delivery(window=Period(row.window_start, row.window_end), **named)

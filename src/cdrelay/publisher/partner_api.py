@@ -18,6 +18,7 @@ from cdrelay.lake.store import RecordPage
 from cdrelay.publisher.api_errors import ApiError, described, tracking_of
 from cdrelay.publisher.asking import parameters_kept, partner_of, read_org_id
 from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.record_answers import LINK, Records, answer_page, answer_records
 
 
@@ -75,7 +76,9 @@ NextTime = Annotated[str | None, Query(alias=NEXT_TIME, description="From a Link
 NextId = Annotated[str | None, Query(alias=NEXT_ID, description="From a Link header")]
 
 
-def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rules: Rules) -> APIRouter:
+def partner_router(
+    directory: Directory, entitlement: Entitlement, lake: RecordsReader, clock: Clock, rules: Rules
+) -> APIRouter:
     """The routes; `install_error_handlers` gives their errors their shape. Parameters nobody knows are passed over."""
     router = APIRouter(prefix="/v1/partners", tags=["partners"])
     # Of records no more than the reach is said: the limit of 60 minutes is that of counts (FACTS 2.2).
@@ -95,7 +98,7 @@ def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rule
         with parameters_kept():
             period = read_count_period(start_time, end_time, clock.now(), rules)
             number = read_page(page)
-        listing = cut_page(directory.organizations_of(partner.id), number, rules.organizations_per_page)
+        listing = cut_page(entitlement.organizations_of(partner.id, period), number, rules.organizations_per_page)
         found = lake.count_by_organization(period) if listing.items else {}
         body = {"cdr_counts": [{"orgId": org, "count": found.get(org, 0)} for org in listing.items]}
         return JSONResponse(body, headers={**listing.headers(), TRACKING_HEADER: tracking_of(request)})
@@ -124,7 +127,7 @@ def partner_router(directory: Directory, lake: RecordsReader, clock: Clock, rule
         with parameters_kept():
             org_uuid = read_org_id(org_id or org_id_too)
             query = read_history({name: text for name, text in given.items() if text}, clock.now(), window)
-        if org_uuid not in directory.organizations_of(partner.id):
+        if org_uuid not in entitlement.organizations_of(partner.id, query.period):
             raise ApiError(403, f"organization {org_uuid} is not managed by this partner")
         if paging:
             return answer_page(request, lake.read_page(org_uuid, query), org_uuid, query)

@@ -22,7 +22,6 @@ from cdrelay.control.incidents import Incidents
 from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.errors import CdrelayError
 from cdrelay.publisher.deliveries import Attempt, Delivery, Due, PackedBody
-from cdrelay.publisher.directory import Directory
 from cdrelay.publisher.errors import BodyMissing, WebhookUnknown
 from cdrelay.publisher.lanes import choose
 from cdrelay.publisher.outbox import Outbox
@@ -40,6 +39,7 @@ from cdrelay.publisher.retry import (
     decide,
     in_words,
 )
+from cdrelay.publisher.webhooks import Webhooks
 
 DELIVERY_HEADER = "X-Cdrelay-Delivery"
 
@@ -94,7 +94,7 @@ class Sender:
         self,
         *,
         outbox: Outbox,
-        directory: Directory,
+        webhooks: Webhooks,
         callbacks: Posts,
         incidents: Incidents,
         clock: Clock,
@@ -104,7 +104,7 @@ class Sender:
         poll_seconds: float = 0.5,
     ) -> None:
         self._outbox = outbox
-        self._directory = directory
+        self._webhooks = webhooks
         self._callbacks = callbacks
         self._incidents = incidents
         self._clock = clock
@@ -180,8 +180,8 @@ class Sender:
 
     def _prepare(self, delivery: Delivery) -> Prepared | Outcome:
         try:
-            webhook = self._directory.webhook(delivery.partner_id)
-            secret = self._directory.webhook_secret(delivery.partner_id)
+            webhook = self._webhooks.get(delivery.partner_id)
+            secret = self._webhooks.secret(delivery.partner_id)
             packed, body = self._outbox.read_body(delivery.id)
         except (WebhookUnknown, SecretUnreadable) as error:
             return NotReached(str(error))

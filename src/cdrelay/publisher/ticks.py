@@ -19,15 +19,16 @@ import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.contract.rules import Rules
-from cdrelay.contract.windows import floor_to, ticks_owed, window_of_tick
+from cdrelay.contract.windows import EPOCH, Period, floor_to, ticks_owed, window_of_tick
 from cdrelay.control.incidents import Incidents
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.cut import Cut
 from cdrelay.publisher.cuts import Cuts, TickCut
 from cdrelay.publisher.deliveries import Delivery, cut_parts, delivery_id, write_body
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.outbox import Outbox
 from cdrelay.publisher.parties import Webhook
+from cdrelay.publisher.webhooks import Webhooks
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +71,8 @@ class Ticker:
         cuts: Cuts,
         lake: WindowReader,
         loader: Drains,
-        directory: Directory,
+        webhooks: Webhooks,
+        entitlement: Entitlement,
         outbox: Outbox,
         incidents: Incidents,
         clock: Clock,
@@ -80,7 +82,8 @@ class Ticker:
         self._cuts = cuts
         self._lake = lake
         self._loader = loader
-        self._directory = directory
+        self._webhooks = webhooks
+        self._entitlement = entitlement
         self._outbox = outbox
         self._incidents = incidents
         self._clock = clock
@@ -141,7 +144,7 @@ class Ticker:
 
     def _spread(self, cut: TickCut, report: TickReport) -> TickReport:
         before, failures, written = self._cuts.before(cut.tick), 0, 0
-        for webhook in self._directory.partners_with_webhooks():
+        for webhook in self._webhooks.all():
             if webhook.created_at >= cut.tick or self._outbox.has_window(webhook.partner_id, cut.tick):
                 continue
             try:
@@ -156,7 +159,7 @@ class Ticker:
         return replace(report, deliveries=report.deliveries + written, failures=report.failures + failures)
 
     def _spread_to(self, webhook: Webhook, before: Cut | None, cut: TickCut) -> int:
-        organizations = self._directory.organizations_of(webhook.partner_id)
+        organizations = self._entitlement.organizations_of(webhook.partner_id, Period(EPOCH, cut.cut.cutoff))
         records = self._lake.read_window(before, cut.cut, organizations) if organizations else iter(())
         window: list[Delivery] = []
         for part in cut_parts(records, self._rules.records_per_post):

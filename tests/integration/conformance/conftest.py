@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from cdrelay.clock import SystemClock
 from cdrelay.collector.sources import SourceChange
 from cdrelay.conformance.deliverer import Pace
+from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
@@ -67,7 +68,7 @@ def store_records(running: Running) -> str:
     traffic = Traffic(Plan(organizations=ORGANIZATIONS, shaped=False))
     partner = publisher.directory.add_partner("Reseller")
     for organization in traffic.organizations:
-        publisher.directory.add_organization(organization.uuid, partner_id=partner.id)
+        publisher.directory.add_organization(organization.uuid, partner_id=partner.id, starts_at=EPOCH)
     now = running.foundation.clock.now()
     records = traffic.records(RECORDS, now - 2 * rules.count_span, now)
     publisher.store.spool.put(

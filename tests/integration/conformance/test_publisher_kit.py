@@ -10,6 +10,7 @@ from cdrelay.clock import SystemClock
 from cdrelay.conformance.checks import CannotRun, Result
 from cdrelay.conformance.exchange import read_url
 from cdrelay.conformance.publisher import PUBLISHER_CHECKS, check_publisher
+from cdrelay.contract.windows import EPOCH
 from tests.integration.conformance.conftest import Ours, ours_on
 from tests.integration.conformance.wrong_publisher import ANSWERS, NO_HEADERS, QUESTIONS, make_wrong
 from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
@@ -27,7 +28,7 @@ def partner_without_calls(ours: Ours) -> str:
     assert ours.running.publisher is not None
     directory = ours.running.publisher.directory
     partner = directory.add_partner("Quiet")
-    directory.add_organization("11111111-2222-4333-8444-555555555555", partner_id=partner.id)
+    directory.add_organization("11111111-2222-4333-8444-555555555555", partner_id=partner.id, starts_at=EPOCH)
     return directory.credentials.create_token(partner.id)
 
 
@@ -90,7 +91,7 @@ async def test_283_organizations_on_two_pages_pass(ours: Ours) -> None:
     directory = ours.running.publisher.directory
     partner = directory.add_partner("Large")
     for number in range(283):
-        directory.add_organization(organization(number), partner_id=partner.id)
+        directory.add_organization(organization(number), partner_id=partner.id, starts_at=EPOCH)
 
     results = await run(
         ours, directory.credentials.create_token(partner.id), {"pages-of-counts", "page-beyond-the-end"}

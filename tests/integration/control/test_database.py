@@ -12,11 +12,16 @@ from sqlalchemy import func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from cdrelay.control.database import Database, DatabaseUnavailable
-from cdrelay.control.tables import incidents, metadata, organizations, relations
+from cdrelay.control.tables import attempts, deliveries, grants, incidents, metadata, organizations, relations
 
 MOMENT = datetime(2026, 11, 24, 17, 0, 0, 123_456, tzinfo=UTC)
 INCIDENT = {"at": MOMENT, "part": "send", "what": "nothing of note"}
-ORGANIZATION = {"org_uuid": "5c0f1b52-6c1e-4c6a-9d43-0b7f2f1d9a10", "name": "Harbour", "created_at": MOMENT}
+ORGANIZATION = {
+    "org_uuid": "5c0f1b52-6c1e-4c6a-9d43-0b7f2f1d9a10",
+    "name": "Harbour",
+    "region": "",
+    "created_at": MOMENT,
+}
 
 
 def _count(database: Database) -> int:
@@ -54,7 +59,7 @@ def test_the_migrations_name_constraints_and_indexes_as_the_code_does(database: 
         made = {index["name"] for table in metadata.tables for index in found.get_indexes(table)}
         unique = {one["name"] for table in metadata.tables for one in found.get_unique_constraints(table)}
     assert made == {str(index.name) for table in metadata.tables.values() for index in table.indexes}
-    assert unique == {"uq_deliveries_partner_id_tick_part", "uq_partners_name"}
+    assert unique == {"uq_administrators_email", "uq_deliveries_partner_id_tick_round_part", "uq_partners_name"}
 
 
 def test_migrating_again_keeps_what_is_there(database: Database) -> None:
@@ -62,6 +67,29 @@ def test_migrating_again_keeps_what_is_there(database: Database) -> None:
         connection.execute(insert(incidents).values(INCIDENT))
     database.migrate()
     assert _count(database) == 1
+
+
+def test_what_an_older_release_wrote_stays_when_the_schema_changes(tmp_path: Path) -> None:
+    database = Database(tmp_path / "old.db")
+    database.migrate("0001")
+    with closing(sqlite3.connect(database.path)) as old, old:
+        old.execute("INSERT INTO partners VALUES ('p', 'Reseller', '2026-01-01')")
+        old.execute("INSERT INTO organizations VALUES ('o', 'Harbour', '2026-01-01')")
+        old.execute("INSERT INTO relations VALUES ('p', 'o')")
+        old.execute(
+            "INSERT INTO deliveries VALUES ('d', 'p', '2026-01-01', '2026-01-01', '2026-01-02', 1, 1, 7, 9, 'pending', 1,"
+            " '2026-01-01', NULL)"
+        )
+        old.execute("INSERT INTO attempts VALUES ('d', 1, '2026-01-01', 5, 500, 'it answered 500', '')")
+    database.migrate()
+    with database.read() as connection:
+        relation = connection.execute(select(relations)).one()
+        delivery = connection.execute(select(deliveries)).one()
+        assert connection.execute(select(attempts.c.status)).scalar_one() == 500
+    assert (relation.partner_id, relation.org_uuid, relation.kind, relation.ends_at) == ("p", "o", "managed", None)
+    assert relation.starts_at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert (delivery.round, delivery.digest, delivery.records) == (0, "", 7)
+    database.close()
 
 
 def test_a_moment_comes_back_in_utc_to_the_microsecond(database: Database) -> None:
@@ -139,4 +167,6 @@ def test_a_broken_constraint_is_no_outage(database: Database) -> None:
 
 def test_foreign_keys_are_enforced(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as connection:
-        connection.execute(insert(relations).values(partner_id="nobody", org_uuid="nowhere"))
+        connection.execute(
+            insert(grants).values(id="1", client_id="nobody", administrator_id="nobody", scope="", created_at=MOMENT)
+        )

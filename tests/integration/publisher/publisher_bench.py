@@ -15,11 +15,13 @@ from fastapi import FastAPI
 
 from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
 from cdrelay.publisher.api_errors import install_error_handlers
 from cdrelay.publisher.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.cuts import Cuts
 from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.intake import Intake, IntakeLimits
 from cdrelay.publisher.intake_routes import intake_router
 from cdrelay.publisher.outbox import Outbox
@@ -28,6 +30,7 @@ from cdrelay.publisher.partner_api import partner_router
 from cdrelay.publisher.retry import RetryPolicy
 from cdrelay.publisher.sending import Sender
 from cdrelay.publisher.ticks import Ticker
+from cdrelay.publisher.webhooks import Webhooks
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
 from tests.support.server import serving
@@ -63,9 +66,11 @@ class Bench:
         self.store = open_store(self.foundation, "publisher")
         database = self.foundation.database
         self.incidents = self.foundation.incidents
-        self.directory = Directory(
+        self.directory = Directory(database, clock)
+        self.webhooks = Webhooks(
             database, self.foundation.secrets, clock, allow_http_callbacks=self.settings.allow_http_callbacks
         )
+        self.entitlement = Entitlement(database)
         self.outbox = Outbox(database, home / "publisher" / "outbox", clock)
         self.cuts = Cuts(database)
 
@@ -79,15 +84,15 @@ class Bench:
         self.foundation.close()
 
     def partner(self, name: str = "Reseller", organizations: Iterable[str] = (ORG,)) -> Partner:
-        """A partner with organizations."""
+        """A partner with organizations that have always been its customers."""
         partner = self.directory.add_partner(name)
         for org in organizations:
-            self.directory.add_organization(org, partner_id=partner.id)
+            self.directory.add_organization(org, partner_id=partner.id, starts_at=EPOCH)
         return partner
 
     def hook(self, partner: Partner, url: str = "https://callback.example/", secret: str | None = None) -> None:
         """A webhook that is older than the next tick."""
-        self.directory.set_webhook(partner.id, url, secret=secret)
+        self.webhooks.set(partner.id, url, secret=secret)
         self.clock.advance(timedelta(milliseconds=1))
 
     def spool(self, *records: dict[str, str]) -> None:
@@ -101,7 +106,8 @@ class Bench:
             "cuts": self.cuts,
             "lake": self.store.lake,
             "loader": self.store.loader,
-            "directory": self.directory,
+            "webhooks": self.webhooks,
+            "entitlement": self.entitlement,
             "outbox": self.outbox,
             "incidents": self.incidents,
             "clock": self.clock,
@@ -142,7 +148,7 @@ class Bench:
         async with CallbackClient(limits, resolver) as callbacks:
             yield Sender(
                 outbox=self.outbox,
-                directory=self.directory,
+                webhooks=self.webhooks,
                 callbacks=callbacks,
                 incidents=self.incidents,
                 clock=self.clock,
@@ -158,7 +164,9 @@ class Bench:
             settings.body_limit_bytes, settings.unpacked_limit_bytes, timedelta(days=400), timedelta(hours=1)
         )
         app.include_router(intake_router(self.directory, Intake(self.store.spool, limits), self.clock))
-        app.include_router(partner_router(self.directory, self.store.lake, self.clock, settings.rules))
+        app.include_router(
+            partner_router(self.directory, self.entitlement, self.store.lake, self.clock, settings.rules)
+        )
         install_error_handlers(app)
         return app
 

@@ -5,23 +5,20 @@ from datetime import timedelta
 import pytest
 
 from cdrelay.contract.organization_ids import encoded_organization_id
-from cdrelay.control.tables import access_tokens, intake_keys, webhooks
+from cdrelay.contract.windows import EPOCH, Period
+from cdrelay.control.tables import access_tokens, intake_keys
 from cdrelay.publisher.credentials import LifetimeRefused
 from cdrelay.publisher.errors import (
-    CallbackRefused,
     CredentialUnknown,
     NameRefused,
     OrganizationIdRefused,
     OrganizationUnknown,
     PartnerExists,
     PartnerUnknown,
-    WebhookExists,
-    WebhookRefused,
-    WebhookUnknown,
 )
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench
 
-URL = "https://callback.example/cdr"
+ALWAYS = Period(EPOCH, EPOCH + timedelta(days=40_000))
 
 
 def test_a_partner_is_found_by_id_and_by_name(bench: Bench) -> None:
@@ -46,7 +43,7 @@ def test_an_organization_is_one_in_every_form_of_its_id(bench: Bench) -> None:
     for form in (ORG, ORG.upper(), encoded_organization_id(ORG)):
         added = bench.directory.add_organization(form, "Customer", partner.id)
         assert (added.org_uuid, added.name, added.partner_ids) == (ORG, "Customer", (partner.id,))
-    assert bench.directory.organizations_of(partner.id) == [ORG]
+    assert bench.entitlement.organizations_of(partner.id, ALWAYS) == [ORG]
     assert bench.directory.add_organization(ORG).name == "Customer"
     assert bench.directory.add_organization(ORG, "Renamed").name == "Renamed"
 
@@ -67,63 +64,7 @@ def test_what_nobody_knows_is_refused(bench: Bench) -> None:
     assert bench.directory.organizations() == []  # all or nothing
     with pytest.raises(OrganizationUnknown):
         bench.directory.assign(OTHER_ORG, "nobody")
-    with pytest.raises(PartnerUnknown):
-        bench.directory.set_webhook("nobody", URL)
-    with pytest.raises(WebhookUnknown):
-        bench.directory.webhook("nobody")
-    assert bench.directory.organizations_of("nobody") == []
-
-
-def test_a_partner_has_one_webhook_and_replacing_it_keeps_its_age(bench: Bench) -> None:
-    partner = bench.partner()
-    first = bench.directory.set_webhook(partner.id, URL, secret="first")
-    assert (first.signed, first.active, first.created_at) == (True, True, START)
-    bench.advance(hours=1)
-    with pytest.raises(WebhookExists):
-        bench.directory.set_webhook(partner.id, "https://other.example/")
-    assert bench.directory.webhook(partner.id) == first
-    bench.directory.set_webhook_active(partner.id, False)
-    second = bench.directory.set_webhook(partner.id, "https://other.example/", replace=True)
-    assert (second.url, second.signed, second.active, second.created_at) == (
-        "https://other.example/",
-        False,
-        True,
-        START,
-    )
-
-
-def test_a_secret_is_stored_encrypted_and_read_back(bench: Bench) -> None:
-    partner = bench.partner()
-    bench.directory.set_webhook(partner.id, URL, secret="ünique-secret")
-    with bench.foundation.database.read() as connection:
-        stored = connection.execute(webhooks.select()).one()
-    assert "ünique-secret".encode() not in stored.secret
-    assert bench.directory.webhook_secret(partner.id) == "ünique-secret"
-    assert "ünique" not in repr(bench.directory.webhook(partner.id))
-
-
-def test_only_webhooks_that_are_on_are_delivered_to(bench: Bench) -> None:
-    one, two = bench.partner("one"), bench.partner("two")
-    for partner in (one, two):
-        bench.directory.set_webhook(partner.id, URL)
-    webhook = bench.directory.set_webhook_active(one.id, False)
-    assert webhook.switched_off_because == "switched off by the operator"
-    assert [each.partner_id for each in bench.directory.partners_with_webhooks()] == [two.id]
-    assert bench.directory.set_webhook_active(one.id, True).switched_off_because is None
-    bench.directory.remove_webhook(two.id)
-    assert [each.partner_id for each in bench.directory.partners_with_webhooks()] == [one.id]
-
-
-def test_what_a_webhook_cannot_be_is_refused(bench: Bench) -> None:
-    partner = bench.partner()
-    with pytest.raises(WebhookRefused, match="licences are not kept yet"):
-        bench.directory.set_webhook(partner.id, URL, resource_type="billing")
-    with pytest.raises(WebhookRefused, match="empty secret"):
-        bench.directory.set_webhook(partner.id, URL, secret="")
-    with pytest.raises(CallbackRefused):
-        bench.directory.set_webhook(partner.id, "ftp://callback.example/")
-    with pytest.raises(WebhookUnknown):
-        bench.directory.webhook(partner.id)
+    assert bench.entitlement.organizations_of("nobody", ALWAYS) == []
 
 
 def test_a_token_lasts_14_days_unless_told_otherwise(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from yarl import URL
 from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import NoRoom
 from cdrelay.publisher.history_api import history_router
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, record, report_id, served
@@ -84,7 +85,7 @@ async def api_of(bench: Bench, rules: HistoryRules, load: Any = None) -> AsyncIt
     partner = bench.partner()
     app = bench.app()
     load = load or bench.store.loader.drain
-    app.include_router(history_router(bench.directory, bench.store.lake, load, bench.clock, rules))
+    app.include_router(history_router(bench.directory, bench.entitlement, bench.store.lake, load, bench.clock, rules))
     async with served(app) as client:
         yield Api(bench, client, partner.id, bench.directory.credentials.create_token(partner.id))
 
@@ -252,7 +253,7 @@ async def test_an_organization_is_named_in_every_form(api: Api, path: str, form:
 
 @BOTH
 async def test_a_partner_of_several_organizations_must_name_one(api: Api, path: str) -> None:
-    api.bench.directory.add_organization(OTHER_ORG, partner_id=api.partner_id)
+    api.bench.directory.add_organization(OTHER_ORG, partner_id=api.partner_id, starts_at=EPOCH)
     status, body, _ = await api.get(path, HOUR)
     assert status == 400
     assert body["message"].startswith("orgId: is required")

@@ -12,6 +12,7 @@ import pytest
 
 from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import EPOCH
 from tests.integration.publisher.publisher_bench import (
     ORG,
     OTHER_ORG,
@@ -77,7 +78,7 @@ HOUR = times(ago(hours=2), ago(hours=1))
 
 
 async def test_counts_name_every_organization_also_those_without_calls(api: Api) -> None:
-    api.bench.directory.add_organization(OTHER_ORG, partner_id=api.partner_id)
+    api.bench.directory.add_organization(OTHER_ORG, partner_id=api.partner_id, starts_at=EPOCH)
     api.bench.spool(*(record(number, ago(minutes=90)) for number in range(3)), record("outside", ago(minutes=30)))
     api.bench.store.loader.drain()
     status, body, headers = await api.get(COUNTS, HOUR)
@@ -99,7 +100,7 @@ async def test_counts_and_records_agree_on_half_open_edges(api: Api) -> None:
 async def test_283_organizations_are_two_pages(api: Api) -> None:
     orgs = sorted(str(uuid5(NAMESPACE_URL, str(number))) for number in range(282))
     for org in orgs:
-        api.bench.directory.add_organization(org, partner_id=api.partner_id)
+        api.bench.directory.add_organization(org, partner_id=api.partner_id, starts_at=EPOCH)
     every = sorted([*orgs, ORG])
     seen = []
     for page, size in (("1", 200), ("2", 83), ("3", 0)):

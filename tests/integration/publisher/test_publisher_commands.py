@@ -93,8 +93,8 @@ def test_what_is_refused_is_said(run: Run) -> None:
     run("partner", "add", "Reseller")
     with pytest.raises(PartnerUnknown):
         run("webhook", "show", "nobody")
-    with pytest.raises(WebhookRefused, match="licences are not kept yet"):
-        run("webhook", "set", "Reseller", URL, "--unsigned", "--resource-type", "billing")
+    with pytest.raises(WebhookRefused, match="empty secret"):
+        run("webhook", "set", "Reseller", URL, "--secret", "")
     run("webhook", "set", "Reseller", URL, "--unsigned")
     with pytest.raises(WebhookExists):
         run("webhook", "set", "Reseller", URL, "--unsigned")

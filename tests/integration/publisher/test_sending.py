@@ -127,13 +127,13 @@ async def test_410_switches_off_and_activating_sends_what_is_pending(bench: Benc
         bench.hook(partner, callback.url)
         first, second = put(bench, partner), put(bench, partner, ticks=1)
         assert await sender.send_due() == 1  # the second is not even tried
-        webhook = bench.directory.webhook(partner.id)
+        webhook = bench.webhooks.get(partner.id)
         assert not webhook.active
         assert "410" in (webhook.switched_off_because or "")
         bench.advance(hours=1)
         assert await sender.send_due() == 0
         assert [state(bench, one)[0] for one in (first, second)] == ["pending", "pending"]
-        bench.directory.set_webhook_active(partner.id, True)
+        bench.webhooks.set_active(partner.id, True)
         assert await sender.send_due() == 2
     assert state(bench, first) == ("delivered", 2)
 
@@ -146,10 +146,10 @@ async def test_410_of_an_address_that_was_replaced_meanwhile_switches_nothing_of
         async with bench.sender() as sender:
             sending = asyncio.create_task(sender.send_due())
             await asyncio.wait_for(old.arrived.wait(), 10)
-            bench.directory.set_webhook(partner.id, new.url, replace=True)
+            bench.webhooks.set(partner.id, new.url, replace=True)
             old.release()
             await sending
-        assert bench.directory.webhook(partner.id).active
+        assert bench.webhooks.get(partner.id).active
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("60", 60), ("86400", 900), ("0", 5), ("99999999999999999999", 900)])
@@ -362,7 +362,7 @@ async def test_a_webhook_changed_between_attempts_is_sent_to_at_its_new_address(
         bench.hook(partner, old.url)
         put(bench, partner)
         await sender.send_due()
-        bench.directory.set_webhook(partner.id, new.url, secret="fresh", replace=True)
+        bench.webhooks.set(partner.id, new.url, secret="fresh", replace=True)
         bench.advance(seconds=5)
         await sender.send_due()
     assert "X-Spark-Signature" in new.requests[0].headers

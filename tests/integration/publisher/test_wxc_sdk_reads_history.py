@@ -21,6 +21,7 @@ from wxc_sdk.rest import RestError
 from wxc_sdk.tokens import Tokens
 
 from cdrelay.clock import ManualClock
+from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
 from cdrelay.settings import read_settings
 from cdrelay.wiring import PublisherParts, Running, assemble, open_foundation
@@ -107,7 +108,7 @@ async def sdk(running: Running, certificate: Path) -> AsyncIterator[Sdk]:
     assert publisher is not None
     assert isinstance(clock, ManualClock)
     partner = publisher.directory.add_partner("Reseller")
-    publisher.directory.add_organization(ORG, partner_id=partner.id)
+    publisher.directory.add_organization(ORG, partner_id=partner.id, starts_at=EPOCH)
     async with serving(running.app, certificate) as address:
         token = publisher.directory.credentials.create_token(partner.id)
         yield Sdk(publisher, clock, address.removeprefix("https://"), certificate, partner.id, token)
