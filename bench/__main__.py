@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.measure import Measure
 
-NAMES = ("loading", "receiving", "counting", "memory")
+NAMES = ("loading", "receiving", "counting", "memory", "delivering", "spreading", "answering")
 
 
 def main() -> int:

@@ -5,14 +5,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from cdrelay.contract.history import HistoryRules
-from cdrelay.contract.rules import Rules
+from cdrelay.contract.history import HistoryRules, PageSizes
+from cdrelay.contract.rules import RequestRate, Rules
 from cdrelay.errors import CdrelayError
 
 
@@ -38,22 +38,54 @@ class Settings:
     engine_threads: int
     version_reach_hours: int
     publisher_keep_hours: float
+    delivery_log_days: float
     collector_keep_days: float
     send_empty_windows: bool
     allow_http_callbacks: bool
     allow_callbacks_to_private_addresses: bool
     callback_connect_seconds: float
+    callback_send_seconds: float
+    callback_answer_seconds: float
     callback_total_seconds: float
+    callback_ca_file: str
+    sign_sha256: bool
     retry_first_seconds: float
     retry_longest_seconds: float
     deliveries_at_once: int
+    switch_off_after_hours: float
+    mail_server: str
+    mail_from: str
+    mail_starttls: bool
+    mail_user: str
+    mail_password: str = field(repr=False)
     reconcile_every_minutes: float
     api_seconds: float
     api_retry_longest_seconds: float
     api_attempts: int
+    region: str
+    region_hosts: str
+    partner_reach_hours: float
+    partner_count_span_minutes: float
+    partner_organizations_per_page: int
+    partner_requests_per_minute: int
+    history_feed_span_hours: float
     history_feed_reach_hours: float
+    history_stream_span_hours: float
+    history_stream_reach_hours: float
+    history_max_smallest: int
+    history_max_largest: int
     history_first_requests_per_minute: int
     history_page_requests_per_minute: int
+    sign_in_failures: int
+    sign_in_lock_minutes: float
+    sign_in_requests_per_minute: int
+    session_idle_minutes: float
+    session_hours: float
+    access_token_days: float
+    refresh_token_days: float
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
 
     @property
     def rules(self) -> Rules:
@@ -61,12 +93,31 @@ class Settings:
         return Rules() if self.compress == 1 else Rules().compressed(self.compress)
 
     @property
+    def partner_rules(self) -> Rules:
+        """The numbers of the partner endpoints, as set and compressed."""
+        return replace(
+            self.rules,
+            reach=timedelta(hours=self.partner_reach_hours) / self.compress,
+            count_span=timedelta(minutes=self.partner_count_span_minutes) / self.compress,
+            organizations_per_page=self.partner_organizations_per_page,
+        )
+
+    @property
+    def partner_rate(self) -> RequestRate:
+        """How often a token may ask each of the partner endpoints, as set and compressed."""
+        return RequestRate(self.partner_requests_per_minute, timedelta(minutes=1) / self.compress)
+
+    @property
     def history_rules(self) -> HistoryRules:
         """The numbers of the Detailed Call History APIs, as set and compressed."""
         documented = HistoryRules()
+        pages = PageSizes(self.history_max_smallest, self.history_max_largest)
+        feed = timedelta(hours=self.history_feed_span_hours), timedelta(hours=self.history_feed_reach_hours)
+        stream = timedelta(hours=self.history_stream_span_hours), timedelta(hours=self.history_stream_reach_hours)
         return replace(
             documented,
-            feed=replace(documented.feed, reach=timedelta(hours=self.history_feed_reach_hours)),
+            feed=replace(documented.feed, span=feed[0], reach=feed[1], pages=pages),
+            stream=replace(documented.stream, span=stream[0], reach=stream[1], pages=pages),
             first_requests=self.history_first_requests_per_minute,
             page_requests=self.history_page_requests_per_minute,
         ).compressed(self.compress)
@@ -109,23 +160,51 @@ _MORE_THAN_NOTHING = {
     "engine_memory_megabytes",
     "engine_threads",
     "callback_connect_seconds",
+    "callback_send_seconds",
+    "callback_answer_seconds",
     "callback_total_seconds",
     "deliveries_at_once",
     "reconcile_every_minutes",
     "api_seconds",
     "api_attempts",
+    "partner_reach_hours",
+    "partner_count_span_minutes",
+    "partner_organizations_per_page",
+    "history_feed_span_hours",
     "history_feed_reach_hours",
+    "history_stream_span_hours",
+    "history_stream_reach_hours",
+    "history_max_smallest",
+    "history_max_largest",
 }
 
 
+# Text for which nothing means something: that there is none.
+_MAY_BE_EMPTY = {
+    "region",
+    "region_hosts",
+    "callback_ca_file",
+    "mail_server",
+    "mail_from",
+    "mail_user",
+    "mail_password",
+    "oidc_issuer",
+    "oidc_client_id",
+    "oidc_client_secret",
+}
+
+NOT_SHOWN = frozenset({"mail_password", "oidc_client_secret"})
+"""Settings that hold a secret; whether they are set is all that is told of them."""
+
+
 def _fit(name: str, value: Any, origin: str) -> Any:
-    kind = {field.name: field.type for field in fields(Settings)}.get(name)
+    kind = {one.name: one.type for one in fields(Settings)}.get(name)
     if kind is None:
         raise SettingError(f"{origin}: there is no setting {name!r}; `cdrelay settings` lists them")
     try:
         if kind is bool:
             return _truth(value)
-        if kind in (Path, str) and not str(value).strip():
+        if kind in (Path, str) and name not in _MAY_BE_EMPTY and not str(value).strip():
             # A variable that is set to nothing: home would be wherever one stands, and host every address there is.
             raise ValueError(value)
         if kind is Path:
@@ -182,10 +261,29 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
             values[name] = _fit(name, text, variable)
     values |= {name: _fit(name, value, "command line") for name, value in overrides.items() if value is not None}
     settings = Settings(**values)
+    _require_sense(settings)
+    return settings
+
+
+def _require_sense(settings: Settings) -> None:
+    """Raises SettingError for values that are right each by itself."""
+    if settings.history_max_smallest > settings.history_max_largest:
+        raise SettingError("history_max_smallest must be no more than history_max_largest")
+    if settings.mail_server:
+        _require_mail_server(settings)
     if settings.port > 65_535:
         raise SettingError(f"port must be at most 65535, but is {settings.port}")
     try:
         _ = settings.rules
     except ValueError as error:
         raise SettingError(f"compress: {error}") from error
-    return settings
+
+
+def _require_mail_server(settings: Settings) -> None:
+    host, _, port = settings.mail_server.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
+        raise SettingError('mail_server must be a host and a port, such as "mail.example.com:587"')
+    if "@" not in settings.mail_from:
+        raise SettingError("mail_from must be an address when there is a mail_server")
+    if settings.mail_user and not settings.mail_password:
+        raise SettingError("mail_password must be set when there is a mail_user")

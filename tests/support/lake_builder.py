@@ -13,11 +13,13 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 import duckdb
 
 from cdrelay.clock import Clock
-from cdrelay.contract.windows import Period
+from cdrelay.contract.windows import EPOCH, Period
+from cdrelay.lake.cut import Cut
 from cdrelay.lake.engine import EngineLimits, open_engine
 from cdrelay.lake.load import Drained, Loader, LoadLimits, Receipt
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.schema import literals
+from cdrelay.lake.selection import Claim, Claims
 from cdrelay.lake.spool import Channel, Envelope, Spool
 from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
@@ -146,3 +148,10 @@ class LakeBuilder:
     def aside(self) -> list[dict[str, Any]]:
         """What is in quarantine."""
         return [asdict(one) for one in self.quarantine.list(10_000)]
+
+
+def read_window(lake: Lake, before: Cut | None, now: Cut, organizations: Sequence[str]) -> list[bytes]:
+    """What of some organizations is due between two cuts, as wire JSON, by Report time and Report ID."""
+    claims = [Claim(0, org, "", EPOCH, datetime(9999, 1, 1, tzinfo=UTC)) for org in organizations]
+    texts = [text for _, _, text in lake.window(before, now).records(Claims(claims, by_holder=False))]
+    return sorted(texts, key=lambda text: [json.loads(text)[name] for name in ("Report time", "Report ID")])

@@ -45,7 +45,7 @@ def asks_the_time(path: str, tree: ast.Module) -> set[str]:
 
 _PURE = {"errors"}
 _STORES = {"errors", "clock", "records", "contract"}
-_HALVES = _STORES | {"lake", "control"}
+_HALVES = _STORES | {"lake", "control", "provider_exchange"}
 _MAY_IMPORT = {
     "errors": set(),
     "clock": set(),
@@ -53,6 +53,7 @@ _MAY_IMPORT = {
     "contract": _PURE,
     "settings": {"errors", "contract"},
     "serving": _PURE,
+    "provider_exchange": {"errors", "clock", "contract"},
     "lake": _STORES,
     "control": _STORES,
     "traffic": _STORES,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cdrelay.contract.history import PageSizes
+from cdrelay.contract.rules import NO_LIMIT, RequestRate, Rules
 from cdrelay.settings import SettingError, Settings, default_text, described, read_settings
 
 
@@ -148,3 +150,70 @@ def test_a_file_that_cannot_be_read_is_named(home: Path, content: bytes) -> None
 
 def test_compressed_time_reaches_the_rules(home: Path) -> None:
     assert _read(home, CDRELAY_COMPRESS="60").rules.tick == timedelta(seconds=5)
+
+
+MAIL = 'mail_server = "mail.example.com:587"\nmail_from = "cdrelay@example.com"\n'
+
+
+def test_a_mail_server_is_a_host_and_a_port(home: Path) -> None:
+    assert _read(home, MAIL).mail_server == "mail.example.com:587"
+    assert _read(home, MAIL, CDRELAY_MAIL_SERVER="[2001:db8::1]:25").mail_server == "[2001:db8::1]:25"
+
+
+@pytest.mark.parametrize("server", ["mail.example.com", ":25", "mail.example.com:", "mail.example.com:0", "host:70000"])
+def test_a_mail_server_that_is_none_is_refused(home: Path, server: str) -> None:
+    with pytest.raises(SettingError, match="mail_server must be a host and a port"):
+        _read(home, MAIL, CDRELAY_MAIL_SERVER=server)
+
+
+def test_mail_needs_an_address_that_it_is_from_and_a_password_for_its_user(home: Path) -> None:
+    with pytest.raises(SettingError, match="mail_from must be an address"):
+        _read(home, MAIL, CDRELAY_MAIL_FROM="")
+    with pytest.raises(SettingError, match="mail_password must be set"):
+        _read(home, MAIL, CDRELAY_MAIL_USER="cdrelay")
+
+
+def test_a_password_is_not_in_the_text_of_the_settings(home: Path) -> None:
+    assert "mail-password-9431" not in repr(_read(home, MAIL, CDRELAY_MAIL_PASSWORD="mail-password-9431"))
+
+
+def test_the_numbers_of_the_partner_endpoints_are_the_documented_ones_unless_set(home: Path) -> None:
+    settings = _read(home)
+    assert settings.partner_rules == Rules()
+    assert settings.partner_rate == NO_LIMIT
+
+
+def test_the_numbers_of_the_partner_endpoints_are_settings(home: Path) -> None:
+    settings = _read(
+        home,
+        CDRELAY_PARTNER_REACH_HOURS="24",
+        CDRELAY_PARTNER_COUNT_SPAN_MINUTES="30",
+        CDRELAY_PARTNER_ORGANIZATIONS_PER_PAGE="50",
+        CDRELAY_PARTNER_REQUESTS_PER_MINUTE="6",
+        CDRELAY_COMPRESS="60",
+    )
+    asked = settings.partner_rules
+    assert (asked.reach, asked.count_span) == (timedelta(minutes=24), timedelta(seconds=30))
+    assert asked.organizations_per_page == 50
+    assert settings.partner_rate == RequestRate(6, timedelta(seconds=1))
+    # What is delivered does not change with what can be asked.
+    assert settings.rules.reach == timedelta(minutes=48)
+
+
+def test_the_numbers_of_the_history_apis_are_settings(home: Path) -> None:
+    settings = _read(
+        home,
+        CDRELAY_HISTORY_FEED_SPAN_HOURS="6",
+        CDRELAY_HISTORY_STREAM_SPAN_HOURS="1",
+        CDRELAY_HISTORY_STREAM_REACH_HOURS="24",
+        CDRELAY_HISTORY_MAX_SMALLEST="1",
+        CDRELAY_HISTORY_MAX_LARGEST="500",
+    )
+    feed, stream = settings.history_rules.feed, settings.history_rules.stream
+    assert (feed.span, stream.span, stream.reach) == (timedelta(hours=6), timedelta(hours=1), timedelta(hours=24))
+    assert feed.pages == stream.pages == PageSizes(1, 500)
+
+
+def test_a_smallest_page_above_the_largest_is_refused(home: Path) -> None:
+    with pytest.raises(SettingError, match="history_max_smallest must be no more than history_max_largest"):
+        _read(home, CDRELAY_HISTORY_MAX_SMALLEST="5001")

@@ -17,9 +17,10 @@ from cdrelay.clock import SystemClock
 from cdrelay.conformance.checks import CannotRun, Check, Result, Verdict, chosen, exit_status
 from cdrelay.conformance.deliverer import Pace
 from cdrelay.conformance.exchange import read_url, shown
-from cdrelay.conformance.publisher import PUBLISHER_CHECKS, check_publisher
+from cdrelay.conformance.publisher import PUBLISHER_CHECKS, SLOW_SECONDS, WEBHOOK_CHECKS, Callback, check_publisher
 from cdrelay.conformance.receiver import RECEIVER_CHECKS, check_receiver
 from cdrelay.conformance.report import as_json, as_junit, counted
+from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.rules import Rules
 
@@ -92,11 +93,35 @@ def publisher(
         float, typer.Option("--compress", help="How much faster contract time passes there: 60 makes 5 minutes 5 s.")
     ] = 1.0,
     only: OnlyOption = None,
+    callback_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--callback-listen",
+            help="Check deliveries, too: listen for them on this HOST:PORT.",
+            metavar="HOST:PORT",
+        ),
+    ] = None,
+    callback_url: Annotated[
+        str | None, typer.Option("--callback-url", help="Where the publisher reaches that, if elsewhere.")
+    ] = None,
+    secret: Annotated[
+        str | None, typer.Option("--secret", help="The secret its webhook is set up with; none: unsigned deliveries.")
+    ] = None,
+    secret_file: Annotated[
+        Path | None, typer.Option("--secret-file", help="A file that holds the secret; - is stdin.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", help="How long to watch after the first delivery; two ticks unless said.", min=0.1),
+    ] = None,
     as_json: JsonOption = False,
     junit: JunitOption = None,
     show_list: ListOption = False,
 ) -> None:
-    """Play the partner against the two partner endpoints, counts and records: only reads."""
+    """Play the partner against a publisher: read its endpoints and, with a callback, take its deliveries.
+
+    The webhook of the partner has to be set to the callback by hand; the kit says to what, and waits for it.
+    """
     checks = _checks(PUBLISHER_CHECKS, only)
     if show_list:
         _show_checks(checks, as_json)
@@ -106,13 +131,39 @@ def publisher(
         raise typer.BadParameter("give --token or --token-file", param_hint="--token")
     rules = _fit(lambda: Rules().compressed(compress), "--compress")
     organization = _fit(lambda: organization_uuid(org), "--org") if org else None
+    callback = None
+    if callback_listen is not None:
+        host, port = _fit(lambda: _host_and_port(callback_listen), "--callback-listen")
+        reached_at = None if callback_url is None else _fit(lambda: read_url(callback_url), "--callback-url")
+        signed = secret_given("secret", secret, secret_file) or None
+        watched = seconds or 2 * rules.tick.total_seconds()
+        slow = min(SLOW_SECONDS, rules.tick.total_seconds() / 5)
+        callback = Callback(host=host, port=port, url=reached_at, secret=signed, seconds=watched, slow_seconds=slow)
+    elif only and all(one in WEBHOOK_CHECKS for one in checks):
+        raise typer.BadParameter("these checks need deliveries: give --callback-listen", param_hint="--only")
 
     async def run(begins: Callable[[str], None]) -> list[Result]:
         return await check_publisher(
-            address, key, SystemClock(), rules=rules, organization=organization, checks=checks, begins=begins
+            address,
+            key,
+            SystemClock(),
+            rules=rules,
+            history=HistoryRules().compressed(compress),
+            organization=organization,
+            callback=callback,
+            checks=checks,
+            begins=begins,
+            says=lambda text: talk.print(Text(text), soft_wrap=True),
         )
 
     _report("publisher", address, _run(run, len(checks)), as_json, junit)
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise ValueError(f"{text!r} is no HOST:PORT, such as 127.0.0.1:9000")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _checks(checks: Sequence[Check[S]], only: list[str] | None) -> list[Check[S]]:

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from cdrelay.cli import administrators, deliveries, directory, integrations, record_sources
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
+from cdrelay.cli.period import read_moment
 from cdrelay.publisher.directory import Directory
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 from cdrelay.wiring import PublisherParts
@@ -28,8 +30,15 @@ for name, group in {
     "webhook": webhook_app,
     "token": token_app,
     "intake-key": intake_key_app,
+    "administrator": administrators.app,
+    "integration": integrations.app,
+    "source": record_sources.app,
+    **directory.GROUPS,
 }.items():
     app.add_typer(group, name=name)
+
+for command in (deliveries.deliveries, deliveries.tick, deliveries.send_again):
+    app.command()(command)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's name or id.", metavar="PARTNER")]
@@ -74,12 +83,20 @@ def add_organization(
     organization: OrganizationArgument,
     name: Annotated[str, typer.Option("--name", help="What people call it.")] = "",
     partner: Annotated[str | None, typer.Option("--partner", help="Assign it to this partner too.")] = None,
+    region: Annotated[str | None, typer.Option("--region", help="Whose publisher holds its records.")] = None,
+    starts_at: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Start of the relation with --partner, UTC; else it has always been.", metavar="TIME"
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a customer organization, or rename it, and print its UUID."""
+    """Add a customer organization, or change its name or region, and print its UUID."""
     directory = _directory(typer_context)
     partner_id = None if partner is None else directory.partner(partner).id
-    added = directory.add_organization(organization, name, partner_id)
+    begin = read_moment("--from", starts_at) if starts_at else None
+    added = directory.add_organization(organization, name, partner_id, begin, region=region)
     print_json(asdict(added)) if as_json else typer.echo(added.org_uuid)
 
 
@@ -104,7 +121,12 @@ def list_organizations(
     names = {one.id: one.name for one in directory.partners()}
     partner_id = None if partner is None else directory.partner(partner).id
     rows = [
-        {"org_uuid": one.org_uuid, "name": one.name, "partners": [names[each] for each in one.partner_ids]}
+        {
+            "org_uuid": one.org_uuid,
+            "name": one.name,
+            "region": one.region,
+            "partners": [names[each] for each in one.partner_ids],
+        }
         for one in directory.organizations()
         if partner_id is None or partner_id in one.partner_ids
     ]
@@ -191,7 +213,7 @@ def activate_webhook(typer_context: typer.Context, partner: PartnerArgument) -> 
 
 @webhook_app.command("deactivate")
 def deactivate_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
-    """Switch a webhook off: nothing is sent, and the windows of this time are not made up for."""
+    """Switch a webhook off: nothing is sent; windows wait until it is on again, for 48 hours at most."""
     _switch(typer_context, partner, active=False)
 
 
@@ -221,7 +243,9 @@ def list_tokens(typer_context: typer.Context, as_json: JsonOption = False) -> No
     """List the access tokens by id; the tokens themselves are not stored."""
     directory = _directory(typer_context)
     names = {one.id: one.name for one in directory.partners()}
-    rows = [asdict(one) | {"partner": names.get(one.partner_id or "")} for one in directory.credentials.tokens()]
+    columns = ("id", "label", "created_at", "expires_at", "revoked_at", "partner_id")
+    tokens = [asdict(one) for one in directory.credentials.tokens()]
+    rows = [{each: one[each] for each in columns} | {"partner": names.get(one["partner_id"])} for one in tokens]
     show(rows, as_json, "there are no tokens yet; `cdrelay publisher token create PARTNER` makes one")
 
 
@@ -254,47 +278,3 @@ def revoke_intake_key(
 ) -> None:
     """Make an intake key useless at once."""
     talk.print(f"revoked {_directory(typer_context).credentials.revoke_intake_key(key)}")
-
-
-# --- deliveries ---
-
-
-@app.command("deliveries")
-def deliveries(
-    typer_context: typer.Context,
-    number: Annotated[int, typer.Option("--number", "-n", help="How many, the newest first.", min=1)] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the latest deliveries and how far each has come."""
-    parts = _parts(typer_context)
-    names = {one.id: one.name for one in parts.directory.partners()}
-    rows = []
-    for one in parts.outbox.latest(number):
-        attempts = parts.outbox.attempts_of(one.id)
-        rows.append(
-            {
-                "id": one.id,
-                "partner": names.get(one.partner_id, one.partner_id),
-                "window_start": one.window.start,
-                "window_end": one.window.end,
-                "part": f"{one.part}/{one.parts}",
-                "records": one.records,
-                "state": one.state,
-                "attempts": one.attempts,
-                "next_attempt_at": one.next_attempt_at,
-                "last_outcome": attempts[-1].outcome if attempts else None,
-            }
-        )
-    show(rows, as_json, "there are no deliveries yet")
-
-
-@app.command("tick")
-def tick(typer_context: typer.Context, as_json: JsonOption = False) -> None:
-    """Cut the windows that are owed now and write their deliveries. A running server does so by itself, and sends."""
-    report = _parts(typer_context).ticker.tick_once()
-    if as_json:
-        print_json(asdict(report))
-    else:
-        talk.print(f"{report.cut} ticks cut, {report.deliveries} deliveries written, {report.failures} failures")
-    if report.failures:
-        raise typer.Exit(1)

@@ -1,18 +1,28 @@
-"""The reference pages, made from the code: commands, settings, fields. A test says when they are stale."""
+"""The reference pages, made from the code: commands, settings, fields, mappings. A test says when they are stale."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.main import get_command
 
+from cdrelay.cli.api_document import openapi_page
+from cdrelay.publisher.sources.mapping import asterisk, freeswitch
+from cdrelay.publisher.sources.mapping.rows import Row
 from cdrelay.records.fields import FIELDS
 from cdrelay.settings import described
 
 
 def pages(app: typer.Typer) -> dict[str, str]:
     """The reference pages by file name."""
-    return {"commands.md": commands_page(app), "settings.md": settings_page(), "fields.md": fields_page()}
+    return {
+        "commands.md": commands_page(app),
+        "settings.md": settings_page(),
+        "fields.md": fields_page(),
+        "mappings.md": mappings_page(),
+        "openapi.json": openapi_page(),
+    }
 
 
 def write_pages(app: typer.Typer, folder: Path) -> None:
@@ -59,6 +69,47 @@ def fields_page() -> str:
             "",
         ]
     )
+
+
+def mappings_page() -> str:
+    """How the CDRs of each platform become records: the table that the code itself follows."""
+    return "\n".join(
+        [
+            "# Mappings",
+            "",
+            "How a platform's own CDR becomes a call record. These tables are what the code follows. A field without",
+            "a row, and one of which the platform tells nothing, is empty: nothing is invented. How to connect a",
+            "platform is told in [Sources of records](../sources.md). This page is made by `./dev docs`.",
+            "",
+            "## FreeSWITCH",
+            "",
+            "One CDR of `mod_json_cdr` is one leg and becomes one record. Names in `code` are channel variables of",
+            "`variables`; *profile* is the newest `caller_profile` of `callflow`.",
+            "",
+            *_mapping(freeswitch.ROWS, ("hangup_cause", freeswitch.OUTCOMES)),
+            "## Asterisk",
+            "",
+            "One CDR becomes the record of party A (`channel`) and, where there is one, of party B (`dstchannel`).",
+            "Names in `code` are those of `CDR()`.",
+            "",
+            *_mapping(asterisk.ROWS, ("disposition", asterisk.OUTCOMES)),
+        ]
+    )
+
+
+def _mapping(rows: Sequence[Row[Any]], outcomes: tuple[str, Mapping[str, tuple[str, str]]]) -> list[str]:
+    name, table = outcomes
+    return [
+        "| field | from | note |",
+        "| --- | --- | --- |",
+        *(f"| {row.field} | {row.source} | {row.note} |" for row in rows),
+        "",
+        f"| `{name}` | Call outcome | Call outcome reason |",
+        "| --- | --- | --- |",
+        *(f"| `{said}` | {outcome} | {reason} |" for said, (outcome, reason) in table.items()),
+        "| any other | | as it is |",
+        "",
+    ]
 
 
 def commands_page(app: typer.Typer) -> str:

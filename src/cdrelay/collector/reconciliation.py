@@ -11,16 +11,18 @@ from uuid import uuid4
 import structlog
 
 from cdrelay.clock import Clock
-from cdrelay.collector.errors import ProviderUnavailable, SourceUnknown
+from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.ledger import Ledger, ReconciliationReport
-from cdrelay.collector.partner_client import ClientLimits, PartnerClient
+from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.receiving import IncidentLog
 from cdrelay.collector.source_run import CountingLake, DrainingLoader, SourceRun, Stores, Tally
 from cdrelay.collector.sources import Source, Sources
+from cdrelay.contract.answers import ProviderUnavailable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.spool import Spool
+from cdrelay.provider_exchange import ClientLimits
 
 _log = structlog.get_logger(__name__)
 

@@ -23,9 +23,9 @@ from cdrelay.collector.comparison import (
     verdict,
     window_of,
 )
-from cdrelay.collector.errors import ProviderRejected, ProviderUnavailable
 from cdrelay.collector.ledger import Ledger, LedgerRow
 from cdrelay.collector.partner_client import PartnerClient
+from cdrelay.contract.answers import ProviderRejected, ProviderUnavailable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period, spans_to_reconcile

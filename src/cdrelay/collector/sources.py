@@ -19,8 +19,8 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from cdrelay.clock import Clock
-from cdrelay.collector.addresses import checked_base
 from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
+from cdrelay.contract.addresses import AddressRefused, checked_base
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.control.tables import sources
@@ -214,9 +214,13 @@ def _changed(source: Source, given: SourceChange) -> Source:
     for what, text in (("secret", given.secret), ("token", given.token)):
         if text is not None and (not text or not text.isprintable() or text != text.strip()):
             raise SourceRefused(f"a {what} is not empty and has no line breaks, and no blanks around it")
+    try:
+        api = source.api if given.api is None else checked_base(given.api)
+    except AddressRefused as error:
+        raise SourceRefused(str(error)) from error
     return replace(
         source,
         secret=source.secret if given.secret is None else given.secret,
-        api=source.api if given.api is None else checked_base(given.api),
+        api=api,
         token=source.token if given.token is None else given.token,
     )

@@ -1,6 +1,5 @@
 """The partner's side of the two endpoints: asking, and reading answers as strictly as the contract allows."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from cdrelay.clock import Clock
 from cdrelay.conformance.checks import CheckFailed, NothingToCheck
 from cdrelay.conformance.exchange import Answer, exchange
 from cdrelay.contract.error_bodies import error_message
+from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
@@ -21,7 +21,6 @@ from cdrelay.records.values import is_uuid
 
 COUNTS, RECORDS = "cdrcountbyorg", "cdrsbyorg"
 _FOLDER = "v1/partners"
-_LONGEST_REST_SECONDS = 60.0
 _ATTEMPTS = 4
 PAGES_AT_MOST = 1_000
 """Where following pages ends, whatever an answer claims."""
@@ -48,6 +47,9 @@ class Listing:
 class PartnerSide:
     """Asks one publisher with one token, which does not show when this is printed."""
 
+    longest_rest_seconds = 60.0
+    """No Retry-After is obeyed for longer."""
+
     def __init__(
         self,
         session: aiohttp.ClientSession,
@@ -56,6 +58,7 @@ class PartnerSide:
         clock: Clock,
         *,
         rules: Rules,
+        history: HistoryRules | None = None,
         organization: str | None = None,
         answer_seconds: float = 60.0,
     ) -> None:
@@ -67,6 +70,7 @@ class PartnerSide:
         self._seconds = answer_seconds
         self._busy_hour: Period | None = None
         self.rules = rules
+        self.history = history or HistoryRules()
 
     @property
     def margin(self) -> timedelta:
@@ -86,7 +90,20 @@ class PartnerSide:
     async def ask(self, name: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         """A GET; what is limited by 429 is asked again when it should be."""
         url = (self._base / _FOLDER / name).with_query(dict(parameters))
-        return await self._get(url, {"Authorization": f"Bearer {self._token}"} if headers is None else headers)
+        return await self._get(url, self._headers if headers is None else headers)
+
+    async def ask_history(self, name: str, parameters: Mapping[str, str]) -> Answer:
+        """The same of a history API."""
+        return await self._get((self._base / "v1" / name).with_query(dict(parameters)), self._headers)
+
+    async def ask_history_once(self, name: str, parameters: Mapping[str, str]) -> Answer:
+        """A GET of a history API, whatever the answer."""
+        url = (self._base / "v1" / name).with_query(dict(parameters))
+        return await exchange(self._session, "GET", url, seconds=self._seconds, headers=self._headers)
+
+    @property
+    def _headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
     async def _get(self, url: URL, headers: Mapping[str, str]) -> Answer:
         for attempt in range(1, _ATTEMPTS + 1):
@@ -94,8 +111,12 @@ class PartnerSide:
             if answer.status != 429 or attempt == _ATTEMPTS:
                 break
             rest = answer.headers.get("Retry-After", "")
-            await asyncio.sleep(min(float(rest) if rest.isascii() and rest.isdigit() else 5.0, _LONGEST_REST_SECONDS))
+            await self.rest(min(float(rest) if rest.isascii() and rest.isdigit() else 5.0, self.longest_rest_seconds))
         return answer
+
+    async def rest(self, seconds: float) -> None:
+        """Ask nothing for so long."""
+        await self._clock.sleep(seconds)
 
     async def page(self, period: Period, number: int | None = None) -> Listing:
         """One page of counts. Raises CheckFailed when the answer is none."""
@@ -112,7 +133,10 @@ class PartnerSide:
 
     async def records(self, organization: str, period: Period, parameter: str = "orgId") -> list[dict[str, Any]]:
         """Records of an organization, from all pages that Link headers lead to (FACTS 3.2). Raises CheckFailed."""
-        answer = await self.ask(RECORDS, {parameter: organization} | during(period))
+        return await self.follow(await self.ask(RECORDS, {parameter: organization} | during(period)))
+
+    async def follow(self, answer: Answer) -> list[dict[str, Any]]:
+        """Records of an answer and of all pages after it. Raises CheckFailed."""
         found = read_items(answer)
         for _ in range(PAGES_AT_MOST):
             following = _next_link(answer)
@@ -122,7 +146,7 @@ class PartnerSide:
             url = self._base.join(URL(following))
             if url.origin() != self._base.origin():
                 raise CheckFailed(f"the next page lies elsewhere, at {url.host}")
-            answer = await self._get(url, {"Authorization": f"Bearer {self._token}"})
+            answer = await self._get(url, self._headers)
             found += read_items(answer)
         return found
 

@@ -5,6 +5,20 @@ from typing import Any
 import msgspec
 
 TRACKING_HEADER = "Trackingid"
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["errorCode", "message", "errors", "trackingId"],
+    "properties": {
+        "errorCode": {"type": "integer", "description": "The HTTP status"},
+        "message": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object", "required": ["description"], "properties": {"description": {"type": "string"}}},
+        },
+        "trackingId": {"type": "string", "description": f"The same as in the header {TRACKING_HEADER}"},
+    },
+}
+"""Of `error_body`, for OpenAPI."""
 
 
 def tracking_id(uuid: str) -> str:

@@ -17,10 +17,22 @@ NEXT_ID = "lastReportId"
 """The parameter beside it, of our own: the Report ID to go on after, among records that share that moment."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(?:\d{3}|\d{6})Z", re.ASCII)
-_WHOLE_NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?\d{1,99}", re.ASCII)
 _REPORT_ID = re.compile(r"[0-9A-Fa-f-]{1,36}", re.ASCII)
 # A page may be asked for until the records are gone: the reach was kept by the first request of the pages.
 _ANY_AGE = timedelta(days=365_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PageSizes:
+    """Records on a page: `max` is pulled to the nearest of these (FACTS 3.1)."""
+
+    smallest: int = 500
+    largest: int = 5_000
+    """Also what is taken when `max` is not given."""
+
+
+DOCUMENTED_PAGES = PageSizes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +45,11 @@ class HistoryWindow:
     """How long ago its end must be at least."""
     reach: timedelta
     """How long ago its start may be at most."""
+    pages: PageSizes = DOCUMENTED_PAGES
 
     def compressed(self, factor: float) -> "HistoryWindow":
         """The same with every duration divided by `factor`."""
-        return HistoryWindow(self.span / factor, self.settle / factor, self.reach / factor)
+        return replace(self, span=self.span / factor, settle=self.settle / factor, reach=self.reach / factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +78,6 @@ class HistoryRules:
         )
 
 
-SMALLEST_PAGE, LARGEST_PAGE = 500, 5_000
-"""Records on a page: `max` is pulled to the nearest of these (FACTS 3.1)."""
 MOST_LOCATIONS = 10
 """Names that `locations` may hold (FACTS 3.1)."""
 
@@ -87,7 +98,7 @@ class HistoryQuery:
     period: Period
     locations: tuple[str, ...] = ()
     """Names of locations; none of them is all."""
-    limit: int = LARGEST_PAGE
+    limit: int = DOCUMENTED_PAGES.largest
     """Records on a page."""
     after: PageMark | None = None
     """Where the page starts; None on the first."""
@@ -98,7 +109,9 @@ class HistoryQuery:
         parameters |= {"startTime": write_time(self.period.start), "endTime": write_time(self.period.end)}
         if self.locations:
             parameters["locations"] = ",".join(self.locations)
-        parameters |= {"max": str(self.limit), NEXT_TIME: _write_moment(mark.moment), NEXT_ID: mark.report_id}
+        parameters |= {"max": str(self.limit), NEXT_TIME: _write_moment(mark.moment)}
+        if mark.report_id:
+            parameters[NEXT_ID] = mark.report_id
         return urlencode(parameters)
 
 
@@ -108,7 +121,7 @@ def read_history(query: Mapping[str, str], now: datetime, window: HistoryWindow)
     Both ends of the reach are allowed. The start of further pages may be older than that, since time passes while
     they are read; their links are good for as long as the records are kept.
     """
-    further = NEXT_TIME in query
+    further = NEXT_TIME in query or NEXT_ID in query
     limits = Rules(settle=window.settle, reach=_ANY_AGE if further else window.reach, count_span=window.span)
     period = read_period(query.get("startTime"), query.get("endTime"), now, limits)
     if period.length > window.span:
@@ -116,26 +129,26 @@ def read_history(query: Mapping[str, str], now: datetime, window: HistoryWindow)
     return HistoryQuery(
         period,
         read_locations(query.get("locations", "")),
-        read_max(query.get("max")),
+        read_max(query.get("max"), window.pages),
         read_mark(query, period) if further else None,
     )
 
 
-def read_max(text: str | None) -> int:
+def read_max(text: str | None, pages: PageSizes) -> int:
     """The size of a page, pulled to the nearest end of what is allowed. Raises ParameterError for no whole number."""
-    if not text:
-        return LARGEST_PAGE
+    if text is None:
+        return pages.largest
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise ParameterError("max", f"must be a whole number from {SMALLEST_PAGE} to {LARGEST_PAGE}")
-    return min(max(int(text), SMALLEST_PAGE), LARGEST_PAGE)
+        raise ParameterError("max", f"must be a whole number from {pages.smallest} to {pages.largest}")
+    return min(max(int(text), pages.smallest), pages.largest)
 
 
 def read_locations(text: str) -> tuple[str, ...]:
     """The names in a list separated by commas, without the blanks around them. Raises ParameterError for too many."""
-    names = tuple(name for part in text.split(",") if (name := part.strip()))
-    if len(names) > MOST_LOCATIONS:
+    parts = text.split(",")
+    if len(parts) > MOST_LOCATIONS:
         raise ParameterError("locations", f"must be no more than {MOST_LOCATIONS} names, separated by commas")
-    return names
+    return tuple(name for part in parts if (name := part.strip()))
 
 
 def read_mark(query: Mapping[str, str], period: Period) -> PageMark:
@@ -147,7 +160,7 @@ def read_mark(query: Mapping[str, str], period: Period) -> PageMark:
         mark = PageMark(datetime.fromisoformat(text), report_id.lower())
     except ValueError:
         raise ParameterError(NEXT_TIME, "must be what the Link header gave; follow that link as it is") from None
-    if report_id and not _REPORT_ID.fullmatch(report_id):
+    if NEXT_ID in query and not _REPORT_ID.fullmatch(report_id):
         raise ParameterError(NEXT_ID, "must be what the Link header gave; follow that link as it is")
     if not period.start <= mark.moment < period.end:
         raise ParameterError(NEXT_TIME, "must be between startTime and endTime")

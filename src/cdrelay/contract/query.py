@@ -61,6 +61,10 @@ def read_count_period(start_time: str | None, end_time: str | None, now: datetim
     return period
 
 
+LARGEST_PAGE_NUMBER = 999_999_999
+"""Far beyond any page there is."""
+
+
 def read_page(page: str | None) -> int:
     """The number of the page asked for, from 1. Raises ParameterError for anything else."""
     if page is None:

@@ -5,6 +5,18 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRate:
+    """How often a token may ask one endpoint."""
+
+    requests: int = 0
+    """In `period`; 0 is no limit. For the partner endpoints none is published (FACTS 2.3)."""
+    period: timedelta = timedelta(minutes=1)
+
+
+NO_LIMIT = RequestRate()
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The contract's numbers, with the seed's values as defaults."""
 

@@ -1,14 +1,27 @@
-"""`X-Spark-Signature`: lower-case hex HMAC-SHA1 of the raw body, keyed with the secret (FACTS 1.4)."""
+"""The signature of a delivery: lower-case hex HMAC of the raw body, keyed with the secret (FACTS 1.4).
+
+`X-Spark-Signature` is HMAC-SHA1 and always there when there is a secret. `X-Webex-Signature` is HMAC-SHA256, bare, as
+third-party listeners read it; no page of the provider confirms it.
+"""
 
 import hmac
 from collections.abc import Sequence
+from typing import Literal
 
 SIGNATURE_HEADER = "X-Spark-Signature"
+SHA256_HEADER = "X-Webex-Signature"
+
+Digest = Literal["sha1", "sha256"]
 
 
 def sign(secret: str, body: bytes) -> str:
-    """The value of the header for `body`: 40 lower-case hex digits."""
+    """The value of `X-Spark-Signature` for `body`: 40 lower-case hex digits."""
     return hmac.new(secret.encode(), body, "sha1").hexdigest()
+
+
+def sign_sha256(secret: str, body: bytes) -> str:
+    """The value of `X-Webex-Signature` for `body`: 64 lower-case hex digits."""
+    return hmac.new(secret.encode(), body, "sha256").hexdigest()
 
 
 class Verifier:
@@ -18,8 +31,8 @@ class Verifier:
     then sends no header (FACTS 1.4).
     """
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._macs = [hmac.new(secret.encode(), digestmod="sha1") for secret in secrets]
+    def __init__(self, secrets: Sequence[str], digest: Digest = "sha1") -> None:
+        self._macs = [hmac.new(secret.encode(), digestmod=digest) for secret in secrets]
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next piece of the raw body."""
@@ -36,8 +49,8 @@ class Verifier:
         return any(fits)
 
 
-def verify(secrets: Sequence[str], body: bytes, signature: str | None) -> bool:
+def verify(secrets: Sequence[str], body: bytes, signature: str | None, digest: Digest = "sha1") -> bool:
     """Whether `signature` fits `body` under one of `secrets`."""
-    verifier = Verifier(secrets)
+    verifier = Verifier(secrets, digest)
     verifier.update(body)
     return verifier.accepts(signature)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -201,7 +202,6 @@ refresh_tokens = Table(
     Column("grant_id", ForeignKey("grants.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
-    Column("replaced_at", UtcDateTime, comment="when a newer one took its place"),
     Column("revoked_at", UtcDateTime),
     Index(None, "grant_id"),
 )
@@ -228,6 +228,16 @@ intake_keys = Table(
     Column("label", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+)
+
+operator_keys = Table(
+    "operator_keys",
+    metadata,
+    Column("key_sha256", String(64), primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    comment="Keys of the operator's own programs: they may manage the directory.",
 )
 
 cuts = Table(
@@ -260,6 +270,16 @@ deliveries = Table(
     UniqueConstraint("partner_id", "tick", "round", "part"),
     Index(None, "state", "next_attempt_at"),
     Index(None, "tick"),  # the latest deliveries, for the page
+    # What a partner is owed, the oldest first, however much it has had already.
+    Index(
+        "ix_deliveries_pending",
+        "partner_id",
+        "window_end",
+        "round",
+        "part",
+        "next_attempt_at",
+        sqlite_where=text("state = 'pending'"),
+    ),
     comment="One row a POST; its body lies in the outbox folder under the id.",
 )
 
@@ -279,10 +299,12 @@ record_sources = Table(
     "record_sources",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("kind", String(16), nullable=False, comment="folder, cdr_stream or cdr_feed"),
+    Column("kind", String(16), nullable=False, comment="folder, follow, cdr_stream, cdr_feed or push"),
     Column("format", String(16), nullable=False, comment="of what it gives: record, freeswitch or asterisk"),
-    Column("location", Text, nullable=False, comment="the folder, or the base address of the provider"),
+    Column("location", Text, nullable=False, comment="the folder, the file, or the base address of the provider"),
     Column("org_uuid", String(36), comment="whose calls they are, where they do not say it themselves"),
+    Column("org_map", Text, nullable=False, comment="rules that tell whose calls they are, as CSV"),
+    Column("time_zone", String(64), nullable=False, comment="of times that say none"),
     Column("token", LargeBinary, comment="encrypted access token of the provider"),
     Column("cursor", Text, nullable=False, comment="how far it has been read; empty: not at all"),
     Column("active", Boolean, nullable=False),

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import jinja2
-
 from cdrelay import __version__
 from cdrelay.contract.query import in_words
 from cdrelay.control.incidents import Incident
+from cdrelay.hub.pages import TEMPLATES
 from cdrelay.hub.payload_figures import LoadedPayload
 from cdrelay.hub.standing import Standing, standing
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
@@ -83,23 +82,11 @@ def size_in_words(size: int) -> str:
     return f"{amount:,.1f} {units[0]}"
 
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("cdrelay.hub"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["number"] = lambda value: f"{value:,}"
-_TEMPLATES.filters["clock"] = lambda moment: f"{moment:%H:%M:%S}"
-_TEMPLATES.filters["day_and_clock"] = lambda moment: f"{moment:%m-%d %H:%M:%S}"
-
-
 def render(status: Status, address: str, *, paused: bool = False) -> str:
     """The page as HTML."""
-    return _TEMPLATES.get_template("page.html").render(page=page_context(status, address, paused=paused))
+    return TEMPLATES.get_template("page.html").render(page=page_context(status, address, paused=paused))
 
 
 def render_unavailable(reason: str) -> str:
     """The page that stands in while there is no status to show."""
-    return _TEMPLATES.get_template("unavailable.html").render(reason=reason, refresh_seconds=REFRESH_SECONDS)
+    return TEMPLATES.get_template("unavailable.html").render(reason=reason, refresh_seconds=REFRESH_SECONDS)

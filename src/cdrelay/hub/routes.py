@@ -6,9 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
 
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.hub.health import readiness_problems
@@ -28,15 +29,30 @@ PAGE_HEADERS: Mapping[str, str] = {
 }
 
 
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "No database for the moment"}}
+
+
+class Readiness(BaseModel):
+    """Whether records can be taken in and questions be answered, and what stands against it."""
+
+    ready: bool
+    problems: list[str]
+
+
 def status_router(source: StatusSource, spools: Sequence[Spool]) -> APIRouter:
     """What programs ask: `/api/status`, `/metrics`, `/healthz`, `/readyz`."""
     router = APIRouter(tags=["status"])
 
-    @router.get("/api/status", summary="The state of the loop")
+    @router.get("/api/status", summary="The state of the loop", responses=_UNAVAILABLE)
     async def status() -> dict[str, Any]:
         return as_json(await asyncio.to_thread(source.read))
 
-    @router.get("/metrics", summary="The same for Prometheus")
+    @router.get(
+        "/metrics",
+        summary="The same for Prometheus",
+        response_class=PlainTextResponse,
+        responses={**_UNAVAILABLE, 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def metrics() -> Response:
         return Response(metrics_text(await asyncio.to_thread(source.read)), media_type=CONTENT_TYPE_LATEST)
 
@@ -44,7 +60,12 @@ def status_router(source: StatusSource, spools: Sequence[Spool]) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @router.get("/readyz", summary="Whether it can take records in and answer")
+    @router.get(
+        "/readyz",
+        summary="Whether it can take records in and answer",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "It cannot, for these reasons"}},
+    )
     async def readyz() -> JSONResponse:
         problems = await asyncio.to_thread(readiness_problems, source, spools)
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)

@@ -73,7 +73,7 @@ def strip(hours: Sequence[LedgerHour], now: datetime, rules: Rules) -> list[Stri
     # Hours of the ledger may lie off the grid, when time was compressed otherwise before.
     cells += [
         _unchecked(hour)
-        for hour in _grid(now, rules)
+        for hour in hours_of_reach(now, rules)
         if not any(one.window.start < hour.end and one.window.end > hour.start for one in known)
     ]
     cells.sort(key=lambda cell: cell.start)
@@ -86,7 +86,8 @@ def _bounds(now: datetime, rules: Rules) -> tuple[datetime, datetime]:
     return end - math.ceil(rules.reach / rules.count_span) * rules.count_span, end
 
 
-def _grid(now: datetime, rules: Rules) -> Iterator[Period]:
+def hours_of_reach(now: datetime, rules: Rules) -> Iterator[Period]:
+    """The hours that a strip of `now` shows, the oldest first."""
     start, end = _bounds(now, rules)
     while start < end:
         yield Period(start, start + rules.count_span)

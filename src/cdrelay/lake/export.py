@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,9 @@ import duckdb
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.engine import EngineLimits, open_engine
+from cdrelay.lake.rows import as_wire
 from cdrelay.lake.schema import literal
 from cdrelay.lake.statements import statement
-from cdrelay.lake.store import as_wire
 from cdrelay.lake.table import RecordTable
 
 Format = Literal["parquet", "csv", "ndjson"]
@@ -83,7 +84,7 @@ class Reader:
     def _write_lines(self, select: str, target: Path) -> int:
         count = 0
         with target.open("wb") as file:
-            for text in as_wire(_stream(self._engine.execute(select))):
+            for text in starmap(as_wire, _stream(self._engine.execute(select))):
                 file.write(text + b"\n")
                 count += 1
         return count

@@ -1,7 +1,7 @@
 """Records that cannot be stored, put aside with the reason, one file a payload."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from cdrelay.lake.files import write_durably
-from cdrelay.lake.prepare import PayloadTally
+from cdrelay.lake.prepare import PayloadTally, Refused
 
 _PIECE = 3 * 2**20
 """Bytes, a multiple of 3, so that base64 of the pieces is that of the whole."""
@@ -37,19 +37,23 @@ class Quarantine:
 
     def put(self, payload: PayloadTally) -> None:
         """Keep a payload's refused records, or its whole body when that could not be read. Durable when it returns."""
-        envelope = payload.spooled.envelope
-        refused = [(one.index, one.field, one.rule, one.raw) for one in payload.refused]
+        refused = payload.refused
         if payload.unreadable is not None:
-            refused = [(0, "body", payload.unreadable, payload.spooled.body())]
+            refused = [Refused(0, payload.spooled.body(), "body", payload.unreadable)]
+        self.keep(payload.spooled.envelope.id, payload.spooled.envelope.source, refused)
+
+    def keep(self, payload_id: str, source: str, refused: Sequence[Refused]) -> None:
+        """Keep records of `source` that are refused before they are in any payload. Durable when it returns."""
         if not refused:
             return
         lines = (
             _line(
-                {"payload": envelope.id, "source": envelope.source, "index": index, "field": field, "rule": rule}, raw
+                {"payload": payload_id, "source": source, "index": one.index, "field": one.field, "rule": one.rule},
+                one.raw,
             )
-            for index, field, rule, raw in refused
+            for one in refused
         )
-        write_durably(self._folder / f"{envelope.id}.ndjson", chain.from_iterable(lines))
+        write_durably(self._folder / f"{payload_id}.ndjson", chain.from_iterable(lines))
 
     def list(self, limit: int = 100) -> list[PutAside]:
         """The refused records of the payloads put aside last, newest payload first."""

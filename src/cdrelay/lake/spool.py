@@ -4,6 +4,7 @@ One file a payload: a line of JSON that says what it is (`Envelope`), then the b
 the moment of arrival, so that the oldest is loaded first.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -75,6 +76,7 @@ class Incoming:
         self.size = 0
         try:
             self._file: BinaryIO = self._part.open("wb")
+            fcntl.flock(self._file, fcntl.LOCK_SH)  # says that it is being written, until it is closed
             self._file.write(self._header)
         except OSError as error:
             self._part.unlink(missing_ok=True)
@@ -192,8 +194,18 @@ class Spool:
             sync_folder(self.folder)
 
     def sweep(self) -> int:
-        """Remove what a crash left half written and nobody was told of; how many files. Only when no writer runs."""
-        parts = list(self.folder.glob("*.part"))
-        for part in parts:
-            part.unlink(missing_ok=True)
-        return len(parts)
+        """Remove what a crash left half written and nobody was told of; how many files.
+
+        What another thread or process is writing stays.
+        """
+        return sum(_remove_unless_held(part) for part in self.folder.glob("*.part"))
+
+
+def _remove_unless_held(part: Path) -> bool:
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True

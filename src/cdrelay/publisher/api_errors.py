@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from cdrelay.contract.error_bodies import TRACKING_HEADER, error_body, tracking_id
 from cdrelay.control.database import DatabaseUnavailable
@@ -81,7 +82,8 @@ def install_error_handlers(app: FastAPI, prefix: str = "/v1/") -> None:
         assert isinstance(error, HTTPException)  # noqa: S101
         if not request.url.path.startswith(prefix):
             return await http_exception_handler(request, error)
-        return error_response(request, error.status_code, str(error.detail), error.headers)
+        headers = {"Allow": _methods_of(request)} if error.status_code == 405 else error.headers
+        return error_response(request, error.status_code, str(error.detail), headers)
 
     async def validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -94,6 +96,17 @@ def install_error_handlers(app: FastAPI, prefix: str = "/v1/") -> None:
     app.add_exception_handler(DatabaseUnavailable, database_unavailable)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, validation_error)
+
+
+def _methods_of(request: Request) -> str:
+    """The methods that the path of a request knows: the framework names those of the first route alone."""
+    # Asked for each, since a router that was included names no methods of its own.
+    matching = [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+    return ", ".join(matching)
 
 
 def bearer_of(request: Request) -> str | None:

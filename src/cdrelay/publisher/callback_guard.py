@@ -6,6 +6,7 @@ gets past (TRAPS 18).
 """
 
 import socket
+import ssl
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
@@ -87,8 +88,10 @@ def _may_be_global(ip: IPv4Address | IPv6Address) -> bool:
     return ip in _GLOBAL_UNICAST or ip in _NAT64
 
 
-def guarded_connector(*, allow_private: bool, resolver: AbstractResolver | None = None) -> aiohttp.TCPConnector:
-    """A connector that verifies TLS and opens sockets to public addresses only, unless `allow_private`.
+def guarded_connector(
+    *, allow_private: bool, resolver: AbstractResolver | None = None, trust: ssl.SSLContext
+) -> aiohttp.TCPConnector:
+    """A connector that verifies TLS by `trust` and opens sockets to public addresses only, unless `allow_private`.
 
     Connections are not kept: between two windows none would live that long, and one that the callback is just closing
     would cost a failed attempt. Names are looked up for every connection.
@@ -104,6 +107,7 @@ def guarded_connector(*, allow_private: bool, resolver: AbstractResolver | None 
     return aiohttp.TCPConnector(
         socket_factory=open_socket,
         resolver=resolver,
+        ssl=trust,
         use_dns_cache=False,
         force_close=True,
         limit=0,

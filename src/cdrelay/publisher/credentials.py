@@ -1,5 +1,7 @@
 """Partner access tokens and intake keys. Only hashes are stored: a token is shown once, when it is made."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
-from cdrelay.control.tables import access_tokens, intake_keys
+from cdrelay.control.tables import access_tokens, administrator_organizations, administrators, intake_keys
 from cdrelay.publisher.errors import CredentialUnknown, PartnerUnknown, PublisherError
 from cdrelay.publisher.parties import CDR_SCOPE, TOKEN_LIFETIME, Credential
 
@@ -20,6 +22,16 @@ class LifetimeRefused(PublisherError):
     """A token that would be expired when it is made."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """What an access token stands for."""
+
+    partner_id: str
+    scopes: frozenset[str]
+    reach: frozenset[str] | None
+    """The organizations that its administrator is assigned at present; None: all of the partner's."""
+
+
 class Credentials:
     """Who may ask and who may hand in. All methods block; all raise DatabaseUnavailable."""
 
@@ -27,8 +39,19 @@ class Credentials:
         self._database = database
         self._clock = clock
 
-    def create_token(self, partner_id: str, label: str = "", lifetime: timedelta = TOKEN_LIFETIME) -> str:
-        """A new access token of the partner, to be shown once. Raises PartnerUnknown, LifetimeRefused."""
+    def create_token(
+        self,
+        partner_id: str,
+        label: str = "",
+        lifetime: timedelta = TOKEN_LIFETIME,
+        *,
+        administrator_id: str | None = None,
+        scopes: Iterable[str] = (CDR_SCOPE,),
+    ) -> str:
+        """A new access token, to be shown once: the partner's own, or that of one of its administrators.
+
+        Raises PartnerUnknown, LifetimeRefused.
+        """
         if lifetime <= timedelta(0):
             raise LifetimeRefused("a token must last longer than nothing")
         token, now = fresh_token("cdrp"), self._clock.now()
@@ -37,7 +60,8 @@ class Credentials:
             "partner_id": partner_id,
             "label": label,
             "created_at": now,
-            "scope": CDR_SCOPE,
+            "scope": " ".join(scopes),
+            "administrator_id": administrator_id,
             "expires_at": now + lifetime,
         }
         try:
@@ -58,15 +82,25 @@ class Credentials:
         """Make it useless at once, again changes nothing; returns its id. Raises CredentialUnknown."""
         return self._revoke(access_tokens, access_tokens.c.token_sha256, token_or_id)
 
-    def partner_id_for_token(self, token: str) -> str | None:
-        """Whose it is; None when it is unknown, expired or revoked."""
-        query = select(access_tokens.c.partner_id).where(
+    def holder_of(self, token: str) -> TokenHolder | None:
+        """Whose it is, with what its administrator may see at this moment; None: unknown, expired or revoked."""
+        theirs = administrators.c.id == access_tokens.c.administrator_id
+        query = select(access_tokens, administrators.c.role).join(administrators, theirs, isouter=True)
+        query = query.where(
             access_tokens.c.token_sha256 == token_hash(token),
             access_tokens.c.revoked_at.is_(None),
             access_tokens.c.expires_at > self._clock.now(),
         )
         with self._database.read() as connection:
-            return connection.scalar(query)
+            row = connection.execute(query).one_or_none()
+            if row is None:
+                return None
+            reach = None
+            if row.role == "assigned":
+                links = administrator_organizations
+                assigned = select(links.c.org_uuid).where(links.c.administrator_id == row.administrator_id)
+                reach = frozenset(connection.scalars(assigned))
+        return TokenHolder(row.partner_id, frozenset(row.scope.split()), reach)
 
     def create_intake_key(self, label: str = "") -> str:
         """A new key for a calling platform, to be shown once. It lasts until it is revoked."""
@@ -104,6 +138,8 @@ class Credentials:
                 row.get("expires_at"),
                 row["revoked_at"],
                 row.get("partner_id"),
+                row.get("administrator_id"),
+                row.get("grant_id"),
             )
             for row in rows
         ]

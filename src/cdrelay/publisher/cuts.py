@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Row, insert, select, update
 
+from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.tables import cuts
 from cdrelay.lake.cut import Cut
@@ -43,6 +44,13 @@ class Cuts:
             if connection.execute(select(cuts.c.tick).where(cuts.c.tick == tick)).one_or_none() is None:
                 values = {"tick": tick, "cutoff": cut.cutoff, "load_seq": cut.load_seq}
                 connection.execute(insert(cuts).values(values))
+
+    def between(self, ticks: Period) -> list[tuple[TickCut, Cut | None]]:
+        """Those of the ticks in the period, the oldest first, each with the cut before it; None for the very first."""
+        ordered = select(cuts).where(cuts.c.tick >= ticks.start, cuts.c.tick < ticks.end).order_by(cuts.c.tick)
+        with self._database.read() as connection:
+            found = [_tick_cut(row) for row in connection.execute(ordered)]
+        return [(one, self.before(one.tick)) for one in found]
 
     def to_spread(self) -> list[TickCut]:
         """Those of which deliveries may still have to be written, the oldest first."""

@@ -1,8 +1,5 @@
 """Deliveries as values: one is one POST, a part of a partner's window."""
 
-import gzip
-import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -44,7 +41,7 @@ class Delivery:
     @property
     def manifest(self) -> Manifest:
         """What it says of itself in headers."""
-        return Manifest(self.window, self.part, self.parts, self.records)
+        return Manifest(self.window, self.part, self.parts, self.records, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +73,7 @@ class DeliveryStatistics:
     failed: int = 0
 
 
-def delivery_id(partner_id: str, tick: datetime, part: int) -> str:
+def delivery_id(partner_id: str, tick: datetime, part: int, round_: int = 0) -> str:
     """The id of a part, the same whenever it is asked: a spreading that is repeated writes over its own traces."""
-    return str(uuid5(_NAMESPACE, f"{partner_id} {write_time(tick)} {part}"))
-
-
-def cut_parts(records: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    """The records in order, at most `size` a part; no records are no part. Holds one part at a time."""
-    part: list[bytes] = []
-    for record in records:
-        part.append(record)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
-
-
-@dataclass(frozen=True, slots=True)
-class PackedBody:
-    """A body as gzip: a twentieth of its size, so that many can be under way at once."""
-
-    packed: bytes
-
-    @classmethod
-    def pack(cls, content: bytes) -> "PackedBody":
-        """Level 1: records repeat each other so much that more gains little. The same content packs the same."""
-        return cls(gzip.compress(content, compresslevel=1, mtime=0))
-
-    def content(self) -> bytes:
-        """All of it. Raises OSError, EOFError or zlib.error when it is damaged."""
-        return gzip.decompress(self.packed)
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """The content piece by piece, each of at most `size` bytes."""
-        unpacking, rest = zlib.decompressobj(wbits=31), self.packed
-        while piece := unpacking.decompress(rest, size):
-            yield piece
-            rest = unpacking.unconsumed_tail
-
-
-def write_body(records: Iterable[bytes]) -> bytes:
-    """The body of a delivery: `{"items":[…]}` (FACTS 1.3), of records that are JSON text already."""
-    return b'{"items":[' + b",".join(records) + b"]}"
+    again = f" {round_}" if round_ else ""
+    return str(uuid5(_NAMESPACE, f"{partner_id} {write_time(tick)} {part}{again}"))

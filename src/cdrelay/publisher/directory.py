@@ -3,10 +3,12 @@
 All methods block and may be used from any thread; all raise DatabaseUnavailable when the database is gone.
 """
 
+import re
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cdrelay.clock import Clock
@@ -15,6 +17,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.tables import organizations, partners, relations
 from cdrelay.publisher.credentials import Credentials
 from cdrelay.publisher.errors import (
+    EntryRefused,
     NameRefused,
     OrganizationIdRefused,
     OrganizationUnknown,
@@ -22,8 +25,16 @@ from cdrelay.publisher.errors import (
     PartnerUnknown,
 )
 from cdrelay.publisher.parties import Organization, Partner, RelationKind
+from cdrelay.publisher.relations import relate
+from cdrelay.publisher.spans import in_force_at
 
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
+# Characters that cannot be seen, or that change how others are shown: nobody could tell two such names apart.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+NAME_PATTERN = rf"^[^\s{_UNSEEN}]([^{_UNSEEN}]*[^\s{_UNSEEN}])?$"
+"""Names of partners, organizations and people: no blanks around them, nothing unseen in them."""
+REGION_PATTERN = r"^([a-z0-9][a-z0-9-]{0,15})?$"
+"""A region of the provider, as its settings call it; or nothing."""
 
 
 class Directory:
@@ -45,8 +56,19 @@ class Directory:
                     insert(partners).values(id=partner.id, name=partner.name, created_at=partner.created_at)
                 )
         except IntegrityError as error:
-            raise PartnerExists(f"there is a partner {partner.name!r} already") from error
+            raise PartnerExists(f"there is a partner {partner.name!r} already, or one of that id") from error
         return partner
+
+    def rename_partner(self, partner_id: str, name: str) -> Partner:
+        """Raises PartnerUnknown, NameRefused, and PartnerExists when the name is another's."""
+        renamed = update(partners).where(partners.c.id == partner_id).values(name=_fit_name(name))
+        try:
+            with self._database.write() as connection:
+                if not connection.execute(renamed).rowcount:
+                    raise PartnerUnknown(partner_id)
+        except IntegrityError as error:
+            raise PartnerExists(f"there is a partner {name!r} already") from error
+        return self.partner(partner_id)
 
     def partners(self) -> list[Partner]:
         """All, by name."""
@@ -66,77 +88,73 @@ class Directory:
     # --- organizations ---
 
     def add_organization(
-        self, org_id: str, name: str = "", partner_id: str | None = None, starts_at: datetime | None = None
+        self,
+        org_id: str,
+        name: str = "",
+        partner_id: str | None = None,
+        starts_at: datetime | None = None,
+        *,
+        region: str | None = None,
     ) -> Organization:
-        """A customer organization, id plain or encoded; again with a name renames it. With a partner, assign it too.
+        """A customer organization, id plain or encoded; again with a name or region changes that.
 
-        Raises OrganizationIdRefused, NameRefused, PartnerUnknown.
+        With a partner, a relation of the two begins too, as in `assign`. Raises OrganizationIdRefused, NameRefused,
+        EntryRefused for the region, PartnerUnknown, EntryConflicts.
         """
         org_uuid = _org_uuid(org_id)
+        given = {"name": _fit_name(name)} if name else {}
+        if region is not None:
+            given["region"] = _fit_region(region)
         with self._database.write() as connection:
-            there = connection.execute(
-                select(organizations.c.name).where(organizations.c.org_uuid == org_uuid)
-            ).one_or_none()
-            if there is None:
-                values = {
-                    "org_uuid": org_uuid,
-                    "name": _fit_name(name or org_uuid),
-                    "region": "",
-                    "created_at": self._clock.now(),
-                }
-                connection.execute(insert(organizations).values(values))
-            elif name and name != there.name:
-                renamed = update(organizations).where(organizations.c.org_uuid == org_uuid)
-                connection.execute(renamed.values(name=_fit_name(name)))
+            this = organizations.c.org_uuid == org_uuid
+            if connection.execute(select(organizations.c.org_uuid).where(this)).first() is None:
+                values = {"org_uuid": org_uuid, "name": org_uuid, "region": "", "created_at": self._clock.now()}
+                connection.execute(insert(organizations).values(values | given))
+            elif given:
+                connection.execute(update(organizations).where(this).values(given))
             if partner_id is not None:
-                self._relate(connection, partner_id, org_uuid, "managed", starts_at)
+                relate(connection, partner_id, org_uuid, "managed", starts_at, self._clock.now())
         return self.organization(org_uuid)
 
     def assign(
         self, org_id: str, partner_id: str, kind: RelationKind = "managed", starts_at: datetime | None = None
     ) -> None:
-        """The partner has a calling relationship with the organization from `starts_at`, or else from now on.
+        """The partner has a calling relationship with the organization from `starts_at`, or else all along.
 
         While one of that kind is in force, it stays as it is. Raises OrganizationIdRefused, OrganizationUnknown,
-        PartnerUnknown.
+        PartnerUnknown, EntryConflicts.
         """
         org_uuid = self.organization(org_id).org_uuid
         with self._database.write() as connection:
-            self._relate(connection, partner_id, org_uuid, kind, starts_at)
-
-    def _relate(
-        self, connection: Connection, partner_id: str, org_uuid: str, kind: RelationKind, starts_at: datetime | None
-    ) -> None:
-        _require_partner(connection, partner_id)
-        now = self._clock.now()
-        this = (relations.c.partner_id == partner_id) & (relations.c.org_uuid == org_uuid) & (relations.c.kind == kind)
-        lasting = relations.c.ends_at.is_(None) | (relations.c.ends_at > now)
-        if connection.execute(select(relations.c.id).where(this, lasting)).first() is None:
-            values = {"id": str(uuid4()), "partner_id": partner_id, "org_uuid": org_uuid, "kind": kind}
-            connection.execute(insert(relations).values(values | {"starts_at": starts_at or now}))
+            relate(connection, partner_id, org_uuid, kind, starts_at, self._clock.now())
 
     def organization(self, org_id: str) -> Organization:
         """The one with that id, plain or encoded. Raises OrganizationIdRefused, OrganizationUnknown."""
         org_uuid = _org_uuid(org_id)
-        found = self._organizations(org_uuid)
+        found = self._organizations(select(organizations).where(organizations.c.org_uuid == org_uuid))
         if not found:
             raise OrganizationUnknown(org_uuid)
         return found[0]
 
-    def organizations(self) -> list[Organization]:
-        """All, by id."""
-        return self._organizations(None)
+    def organizations(self, *, after: str | None = None, limit: int | None = None) -> list[Organization]:
+        """All, by id; or so many of them `after` that id."""
+        query = select(organizations).order_by(organizations.c.org_uuid).limit(limit)
+        return self._organizations(query if after is None else query.where(organizations.c.org_uuid > after))
 
-    def _organizations(self, org_uuid: str | None) -> list[Organization]:
+    def organizations_outside(self, region: str) -> set[str]:
+        """The ids of those that belong to another region; one without a region belongs to every one."""
+        query = select(organizations.c.org_uuid).where(organizations.c.region.not_in(("", region)))
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
+    def _organizations(self, wanted: Select[Any]) -> list[Organization]:
         now = self._clock.now()
-        in_force = (relations.c.starts_at <= now) & (relations.c.ends_at.is_(None) | (relations.c.ends_at > now))
-        joined = (relations.c.org_uuid == organizations.c.org_uuid) & in_force
-        query = select(organizations, relations.c.partner_id).join(relations, joined, isouter=True)
-        if org_uuid is not None:
-            query = query.where(organizations.c.org_uuid == org_uuid)
+        these = wanted.subquery()
+        joined = (relations.c.org_uuid == these.c.org_uuid) & in_force_at(relations, now)
+        query = select(these, relations.c.partner_id).join(relations, joined, isouter=True)
         found: dict[str, Organization] = {}
         with self._database.read() as connection:
-            for row in connection.execute(query.order_by(organizations.c.org_uuid, relations.c.partner_id)):
+            for row in connection.execute(query.order_by(these.c.org_uuid, relations.c.partner_id)):
                 before = found[row.org_uuid].partner_ids if row.org_uuid in found else ()
                 now_too = () if row.partner_id is None or row.partner_id in before else (row.partner_id,)
                 found[row.org_uuid] = Organization(
@@ -148,8 +166,8 @@ class Directory:
 
     def partner_for_token(self, token: str) -> Partner | None:
         """Whose access token it is; None when it is unknown, expired or revoked."""
-        partner_id = self.credentials.partner_id_for_token(token)
-        return None if partner_id is None else self.partner(partner_id)
+        holder = self.credentials.holder_of(token)
+        return None if holder is None else self.partner(holder.partner_id)
 
     def intake_key_valid(self, key: str) -> bool:
         """Whether the key lets a calling platform hand in records."""
@@ -158,9 +176,15 @@ class Directory:
 
 def _fit_name(name: str) -> str:
     fitted = name.strip()
-    if not fitted or len(fitted) > _LONGEST_NAME or not fitted.isprintable():
-        raise NameRefused(f"a name has 1 to {_LONGEST_NAME} printable characters")
+    if len(fitted) > LONGEST_NAME or not re.fullmatch(NAME_PATTERN, fitted):
+        raise NameRefused(f"a name has 1 to {LONGEST_NAME} characters that can be seen, on one line")
     return fitted
+
+
+def _fit_region(region: str) -> str:
+    if not re.fullmatch(REGION_PATTERN, region):
+        raise EntryRefused("region", "must be empty, or 1 to 16 of a-z, 0-9 and -")
+    return region
 
 
 def _org_uuid(org_id: str) -> str:
@@ -168,11 +192,6 @@ def _org_uuid(org_id: str) -> str:
         return organization_uuid(org_id)
     except ValueError as error:
         raise OrganizationIdRefused(str(error)) from error
-
-
-def _require_partner(connection: Connection, partner_id: str) -> None:
-    if connection.execute(select(partners.c.id).where(partners.c.id == partner_id)).one_or_none() is None:
-        raise PartnerUnknown(partner_id)
 
 
 def _partner(row: Row[tuple[object, ...]]) -> Partner:

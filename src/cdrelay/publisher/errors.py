@@ -95,7 +95,7 @@ class EntryRefused(PublisherError):
 
 
 class EntryConflicts(EntryRefused):
-    """An entry of the directory does not go together with one that is there."""
+    """A field of an entry does not go together with another field, or with an entry that is there."""
 
 
 class EntryUnknown(PublisherError):
@@ -103,3 +103,61 @@ class EntryUnknown(PublisherError):
 
     def __init__(self, what: str, entry_id: str) -> None:
         super().__init__(f"there is no {what} {entry_id[:100]!r}")
+
+
+class RegionRefused(PublisherError):
+    """A region or its host that cannot be; the message says what is wrong."""
+
+
+class DeliveryUnknown(PublisherError):
+    """No delivery of the partner has that id."""
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"there is no delivery {delivery_id[:100]!r}")
+
+
+class FormRefused(PublisherError):
+    """A form that is too large or not one."""
+
+
+class RecordSourceUnknown(PublisherError):
+    """No source of records has that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no source {name[:64]!r}; `cdrelay publisher source list` shows them")
+
+
+class RecordSourceExists(PublisherError):
+    """A source of records of that name is there already."""
+
+
+class RecordSourceRefused(PublisherError):
+    """A name, place, format, token or rule that a source of records cannot have; the message says why."""
+
+
+class RecordSourceUnreadable(PublisherError):
+    """A source of records cannot be read at the moment: a folder that is not there, a provider that does not answer."""
+
+
+class IntegrationUnknown(PublisherError):
+    """No integration has that client id."""
+
+
+class IntegrationRefused(PublisherError):
+    """A name, redirect address or scope that an integration cannot have; the message says why."""
+
+
+class RedirectRefused(PublisherError):
+    """A request for consent whose sender is unknown: it is answered with a page, never with a redirect."""
+
+
+class OAuthError(PublisherError):
+    """An error of RFC 6749: its code, and a description for the developer of the integration."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+
+
+class WindowOutOfReach(PublisherError):
+    """No window of that time can be sent again: none was cut, or all have left the reach."""

@@ -1,6 +1,7 @@
 """Takes call records from a calling platform: streamed to the spool, every record looked at, durable before it says so.
 
-Taking the same records again is harmless: a record is known by its Report ID.
+Taking the same records again is harmless: a record is known by its Report ID, which is derived where it has none. What
+is a platform's own CDR goes into the spool as the records that it means.
 """
 
 import asyncio
@@ -12,9 +13,12 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from cdrelay.lake.payload import BodyTooLarge, split, unpack
+from cdrelay.lake.payload import BodyTooLarge, unpack
 from cdrelay.lake.spool import Envelope, Incoming, Spool
-from cdrelay.records.identity import REPORT_ID, Plausible, RecordRefused, read_identity
+from cdrelay.publisher.sources.bodies import split_body
+from cdrelay.publisher.sources.conversion import Line, lines_of
+from cdrelay.publisher.sources.origin import Origin
+from cdrelay.records.identity import REPORT_ID, Plausible, RecordRefused
 from cdrelay.records.wire import decode_object, read_record
 
 REFUSALS_LISTED = 1_000
@@ -53,7 +57,9 @@ class Refusal:
 class Examined:
     """The records of a body: which are taken, and which are not."""
 
-    good: Sequence[msgspec.Raw]
+    good: Sequence[Line]
+    changed: bool
+    """Whether the good ones are other than they came: mapped, or given an id."""
     refused: Sequence[Refusal]
     """The first 1,000."""
     refused_total: int
@@ -87,19 +93,22 @@ class Taken:
         }
 
 
-def examine(records: Sequence[msgspec.Raw], plausible: Plausible) -> Examined:
-    """Look at the identity of every record."""
-    good: list[msgspec.Raw] = []
+def examine(records: Sequence[msgspec.Raw], origin: Origin, plausible: Plausible) -> Examined:
+    """Look at every record or CDR of a body: what it means, and its identity."""
+    good: list[Line] = []
     refused: list[Refusal] = []
+    total, changed = 0, False
     for index, raw in enumerate(records):
         try:
-            read_identity(raw, plausible)
+            lines = lines_of(raw, origin, plausible)
         except RecordRefused as error:
+            total += 1
             if len(refused) < REFUSALS_LISTED:
                 refused.append(Refusal(index, _report_id(raw), error.field, error.rule))
         else:
-            good.append(raw)
-    return Examined(good, refused, len(records) - len(good))
+            good += lines
+            changed = changed or lines[0] is not raw
+    return Examined(good, changed, refused, total)
 
 
 def _report_id(raw: msgspec.Raw) -> str | None:
@@ -119,7 +128,7 @@ class Intake:
         self._limits = limits
         self._examining = asyncio.Semaphore(1)
 
-    async def take(self, envelope: Envelope, pieces: AsyncIterator[bytes], size: int) -> Taken:
+    async def take(self, envelope: Envelope, pieces: AsyncIterator[bytes], size: int, origin: Origin) -> Taken:
         """Take a body of about `size` bytes (0: not known); what it accepts is durable when this returns.
 
         Raises BodyTooLarge, BodyUnreadable, NoRoom; then nothing of it is kept.
@@ -130,7 +139,7 @@ class Intake:
         with incoming:
             await self._receive(incoming, pieces)
             async with self._examining:
-                taken = await asyncio.to_thread(self._finish, envelope, incoming)
+                taken = await asyncio.to_thread(self._finish, envelope, incoming, origin)
         _log.info(
             "records.taken",
             payload=envelope.id,
@@ -151,29 +160,35 @@ class Intake:
                 gathered.clear()
         await asyncio.to_thread(incoming.write, bytes(gathered))
 
-    def _finish(self, envelope: Envelope, incoming: Incoming) -> Taken:
+    def _finish(self, envelope: Envelope, incoming: Incoming, origin: Origin) -> Taken:
         body = unpack(incoming.body(), envelope.content_encoding, self._limits.unpacked_bytes)
-        found = examine(split(body, lines=envelope.lines), self._limits.plausible(envelope.received))
+        raws = split_body(body, origin.format, lines=envelope.lines)
+        found = examine(raws, origin, self._limits.plausible(envelope.received))
         if not found.good:
             return Taken(0, None, found.refused, found.refused_total)
-        if not found.refused_total:
+        if not found.refused_total and not found.changed:
             incoming.commit()
             return Taken(len(found.good), envelope.id)
         return Taken(len(found.good), self._keep_good(envelope, found.good), found.refused, found.refused_total)
 
-    def _keep_good(self, envelope: Envelope, good: Sequence[msgspec.Raw]) -> str:
+    def _keep_good(self, envelope: Envelope, good: Sequence[Line]) -> str:
         """In place of the body as it came: a line for each good record, so that no bad one reaches the lake. Its id."""
         # An id of its own, because the file of the body as it came still has the other.
         plain = msgspec.structs.replace(envelope, id=f"{envelope.id}-good", content_encoding="", lines=True)
         with self._spool.incoming(plain) as rewritten:
-            for raw in good:
-                # In JSON a line feed stands only between tokens, where a space means the same.
-                rewritten.write(bytes(raw).replace(b"\n", b" ") + b"\n")
+            for line in good:
+                rewritten.write(one_line(line))
             rewritten.commit()
         return plain.id
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(f"the body has more than {self._limits.body_bytes} bytes; send it in several")
+
+
+def one_line(record: Line) -> bytes:
+    """The JSON of a record as a line of NDJSON."""
+    # In JSON a line feed stands only between tokens, where a space means the same.
+    return bytes(record).replace(b"\n", b" ") + b"\n"
 
 
 def content_kind(content_type: str | None) -> Literal["document", "lines"] | None:

@@ -1,29 +1,33 @@
 """The outbox: a row and a body for every delivery, until the partner has it.
 
-Bodies are gzip files in a folder, named by the delivery. A body is durable before its row exists, and goes only after
+Bodies are packed files in a folder, named by the delivery. A body is durable before its row exists, and goes only after
 the row says that it is of no more use: a crash can leave a body too many, never one too few.
 """
 
-import zlib
-from collections.abc import Sequence
+import fcntl
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, insert, select, update
+from sqlalchemy import Row, Select, delete, exists, func, insert, literal, select, update
 
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
-from cdrelay.control.tables import attempts, cuts, deliveries, webhooks
+from cdrelay.control.tables import attempts, cuts, deliveries, partners, webhooks
 from cdrelay.lake.files import write_durably
-from cdrelay.publisher.deliveries import Attempt, Delivery, DeliveryStatistics, Due, PackedBody
+from cdrelay.publisher.bodies import PackedBody, PlainBody, SendableBody
+from cdrelay.publisher.deliveries import Attempt, Delivery, DeliveryStatistics, Due
 from cdrelay.publisher.errors import BodyMissing, OutboxUnwritable
-from cdrelay.publisher.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 
-_SUFFIX = ".json.gz"
+_SUFFIX = ".json.zst"
 # Ids asked about in one statement; SQLite takes at most 32,766 values.
 _AT_ONCE = 5_000
+_FORGOTTEN_AT_ONCE = 10_000
+_HELD_BYTES = 1024 * 1024
 
 
 class Outbox:
@@ -37,19 +41,21 @@ class Outbox:
 
     # --- bodies ---
 
-    def write_body(self, delivery_id: str, body: bytes) -> None:
+    def write_body(self, delivery_id: str, body: PackedBody) -> None:
         """Make a body durable; again with the same id replaces it. Raises OutboxUnwritable."""
         try:
-            write_durably(self._path(delivery_id), PackedBody.pack(body).packed)
+            write_durably(self._path(delivery_id), body.packed)
         except OSError as error:
             raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
 
-    def read_body(self, delivery_id: str) -> tuple[PackedBody, bytes]:
-        """The body, packed and as it was written, byte for byte. Raises BodyMissing."""
+    def read_body(self, delivery_id: str) -> tuple[SendableBody, bytes]:
+        """The body, ready to be sent, and as it was written, byte for byte. Raises BodyMissing."""
         try:
             packed = PackedBody(self._path(delivery_id).read_bytes())
-            return packed, packed.content()
-        except (OSError, EOFError, zlib.error) as error:
+            content = packed.content()
+            # What is large is unpacked twice, for signing and for sending, rather than held while a callback takes it.
+            return PlainBody(content) if len(content) <= _HELD_BYTES else packed, content
+        except OSError as error:
             raise BodyMissing(f"the body of delivery {delivery_id} cannot be read from the outbox") from error
 
     def remove_body(self, delivery_id: str) -> None:
@@ -78,64 +84,73 @@ class Outbox:
 
     # --- rows ---
 
-    def has_window(self, partner_id: str, tick: datetime) -> bool:
-        """Whether the partner's deliveries of the tick are there."""
-        with self._database.read() as connection:
-            return bool(connection.scalar(_window(partner_id, tick)))
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only one, of all threads and processes, who writes windows and sweeps; waits for it.
 
-    def add_window(self, window: Sequence[Delivery]) -> None:
-        """All parts of one partner's window, whose bodies are durable, in one transaction; again changes nothing."""
-        if not window:
-            return
-        with self._database.write() as connection:
-            if not connection.scalar(_window(window[0].partner_id, window[0].tick)):
-                connection.execute(insert(deliveries), [_values(delivery) for delivery in window])
-
-    def due(self, now: datetime) -> list[Due]:
-        """Of every partner whose webhook is on, the oldest delivery that is due; the oldest first."""
-        pending = deliveries.c.state == "pending"
-        rank = func.row_number().over(
-            partition_by=deliveries.c.partner_id, order_by=(deliveries.c.tick, deliveries.c.part)
-        )
-        ranked = (
-            select(deliveries, rank.label("rank"))
-            .join(webhooks, webhooks.c.partner_id == deliveries.c.partner_id)
-            .where(pending, deliveries.c.next_attempt_at <= now, webhooks.c.active)
-            .subquery()
-        )
-        failed = deliveries.alias()
-        troubled = exists().where(
-            failed.c.partner_id == ranked.c.partner_id, failed.c.state == "pending", failed.c.attempts > 0
-        )
-        query = select(ranked, troubled.label("troubled")).where(ranked.c.rank == 1)
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(ranked.c.tick, ranked.c.partner_id)).all()
-        return [Due(_delivery(row), bool(row.troubled)) for row in rows]
-
-    def record(self, delivery: Delivery, attempt: Attempt, decision: Decision, sent_to: str | None) -> None:
-        """Write down an attempt and what follows from it, in one transaction.
-
-        The attempt is numbered here, because another process may have sent the same delivery; only Delivered changes
-        what is final. A SwitchOff switches the webhook off only while it leads to `sent_to`: it may have been changed.
+        The system lets go of it when a process dies.
         """
+        with (self.folder / "tick.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def partners_with_window(self, tick: datetime) -> set[str]:
+        """The partners whose deliveries of the tick are there."""
+        query = select(deliveries.c.partner_id).where(deliveries.c.tick == tick).distinct()
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
+    def last_round(self, partner_id: str, tick: datetime) -> int | None:
+        """How often the partner's window of the tick was sent again; None: it was not sent at all."""
+        query = select(func.max(deliveries.c.round)).where(
+            deliveries.c.partner_id == partner_id, deliveries.c.tick == tick
+        )
+        with self._database.read() as connection:
+            last: int | None = connection.scalar(query)
+        return last
+
+    def add_windows(self, windows: Sequence[Sequence[Delivery]]) -> int:
+        """The windows of several partners, whose bodies are durable, in one transaction; how many deliveries.
+
+        Each is all parts of one partner's window. A window that is there already, and that of a partner who is not
+        there any more, changes nothing.
+        """
+        added = 0
         with self._database.write() as connection:
-            this = deliveries.c.id == delivery.id
-            before = connection.scalar(select(deliveries.c.attempts).where(this))
-            if before is None:
-                return  # its partner was removed
-            number = before + 1
-            row = {name: getattr(attempt, name) for name in attempt.__slots__} | {"number": number}
-            connection.execute(insert(attempts).values(delivery_id=delivery.id, **row))
-            connection.execute(update(deliveries).where(this).values(attempts=number))
-            following = update(deliveries).where(this)
-            if not isinstance(decision, Delivered):
-                following = following.where(deliveries.c.state == "pending")
-            connection.execute(following.values(_following(decision, self._clock.now())))
-            if isinstance(decision, SwitchOff):
-                hook = update(webhooks).where(
-                    webhooks.c.partner_id == delivery.partner_id, webhooks.c.url == sent_to, webhooks.c.active
-                )
-                connection.execute(hook.values(active=False, switched_off_because=decision.reason))
+            known = set(connection.scalars(select(partners.c.id)))
+            for window in windows:
+                if not window or window[0].partner_id not in known or connection.scalar(_there(window[0])):
+                    continue
+                rows = [_values(replace(delivery, parts=len(window))) for delivery in window]
+                connection.execute(insert(deliveries), rows)
+                added += len(rows)
+        return added
+
+    def due(self, now: datetime, partner_ids: Collection[str] | None = None) -> list[Due]:
+        """Of every partner whose webhook is on, the due delivery that leaves the reach first, in no order.
+
+        With `partner_ids` only of those partners.
+        """
+        one = deliveries.alias()
+        first = (
+            select(one.c.id)
+            .where(
+                one.c.partner_id == webhooks.c.partner_id,
+                one.c.state == literal("pending", literal_execute=True),  # as the index says it
+                one.c.next_attempt_at <= now,
+            )
+            .order_by(one.c.window_end, one.c.round, one.c.part)
+            .limit(1)
+            .correlate(webhooks)
+            .scalar_subquery()
+        )
+        query = select(deliveries, webhooks.c.failing_since).select_from(webhooks)
+        query = query.join(deliveries, deliveries.c.id == first).where(webhooks.c.active)
+        if partner_ids is not None:
+            query = query.where(webhooks.c.partner_id.in_(partner_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [Due(read_delivery(row), row.failing_since is not None) for row in rows]
 
     def give_up_before(self, window_end: datetime) -> int:
         """Give up what is pending of windows that ended before; how many. A webhook that is off would keep it."""
@@ -153,12 +168,22 @@ class Outbox:
             self.remove_body(delivery_id)
         return given_up.rowcount
 
+    def forget_before(self, tick: datetime) -> int:
+        """Remove what is no longer pending, and its attempts, of ticks before that one; how many, 10,000 at most.
+
+        Not all at once: the database must not be held for long. The next call goes on.
+        """
+        old = select(deliveries.c.id).where(deliveries.c.tick < tick, deliveries.c.state != "pending")
+        with self._database.write() as connection:
+            forgotten = connection.execute(delete(deliveries).where(deliveries.c.id.in_(old.limit(_FORGOTTEN_AT_ONCE))))
+        return forgotten.rowcount
+
     # --- looking ---
 
     def latest(self, number: int = 20) -> list[Delivery]:
         """The newest ticks first."""
-        query = select(deliveries).order_by(deliveries.c.tick.desc(), deliveries.c.partner_id, deliveries.c.part)
-        return self._deliveries(query.limit(number))
+        order = deliveries.c.tick.desc(), deliveries.c.partner_id, deliveries.c.round, deliveries.c.part
+        return self._deliveries(select(deliveries).order_by(*order).limit(number))
 
     def attempts_of(self, delivery_id: str) -> list[Attempt]:
         """All tries at a delivery, the first first."""
@@ -180,23 +205,17 @@ class Outbox:
 
     def _deliveries(self, query: Select[Any]) -> list[Delivery]:
         with self._database.read() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            return [read_delivery(row) for row in connection.execute(query)]
 
 
-def _window(partner_id: str, tick: datetime) -> Select[tuple[bool]]:
-    return select(exists().where(deliveries.c.partner_id == partner_id, deliveries.c.tick == tick))
-
-
-def _following(decision: Decision, now: datetime) -> dict[str, Any]:
-    match decision:
-        case Delivered():
-            return {"state": "delivered", "next_attempt_at": None, "finished_at": now}
-        case GiveUp():
-            return {"state": "failed", "next_attempt_at": None, "finished_at": now}
-        case RetryAt(moment):
-            return {"next_attempt_at": moment}
-        case SwitchOff():
-            return {"next_attempt_at": now}  # due at once when the webhook is switched on again
+def _there(first: Delivery) -> Select[tuple[bool]]:
+    return select(
+        exists().where(
+            deliveries.c.partner_id == first.partner_id,
+            deliveries.c.tick == first.tick,
+            deliveries.c.round == first.round,
+        )
+    )
 
 
 def _values(delivery: Delivery) -> dict[str, Any]:
@@ -204,6 +223,7 @@ def _values(delivery: Delivery) -> dict[str, Any]:
     return values | {"window_start": delivery.window.start, "window_end": delivery.window.end}
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def read_delivery(row: Row[Any]) -> Delivery:
+    """A delivery out of its row."""
     named = {name: getattr(row, name) for name in Delivery.__slots__ if name != "window"}
     return Delivery(window=Period(row.window_start, row.window_end), **named)

@@ -119,3 +119,7 @@ class Credential:
     expires_at: datetime | None
     revoked_at: datetime | None
     partner_id: str | None = None
+    administrator_id: str | None = None
+    """Whose reach it has; None: it reaches all that is the partner's."""
+    grant_id: str | None = None
+    """The consent that it follows from; None: it was made by hand."""

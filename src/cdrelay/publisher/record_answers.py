@@ -6,17 +6,25 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from cdrelay.contract.error_bodies import TRACKING_HEADER
 from cdrelay.contract.history import HistoryQuery
 from cdrelay.lake.store import RecordPage
 from cdrelay.publisher.api_errors import tracking_of
+from cdrelay.records.fields import FIELDS
 
 # Bytes of records that are sent at once; each piece costs a change of threads.
 _PIECE = 256 * 1024
 
 
+RECORD_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "CallRecord",
+    "description": 'Flat, gaps as "". Other keys may be added at any time.',
+    "required": ["Report ID", "Report time", "Org UUID"],
+    "properties": {one.name: {"description": one.description} for one in FIELDS},
+}
 LINK = {"Link": {"description": 'The next page, as rel="next"; absent on the last', "schema": {"type": "string"}}}
 """The header of pages, for OpenAPI."""
 
@@ -24,7 +32,7 @@ LINK = {"Link": {"description": 'The next page, as rel="next"; absent on the las
 class Records(BaseModel):
     """Records of the Detailed Call History format, in the order of the time that selects them."""
 
-    items: list[dict[str, Any]]
+    items: list[dict[str, Any]] = Field(json_schema_extra={"items": RECORD_SCHEMA})
 
 
 def answer_records(request: Request, records: Iterable[bytes], next_query: str | None = None) -> Response:

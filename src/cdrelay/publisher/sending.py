@@ -14,45 +14,32 @@ from typing import Protocol
 
 import structlog
 
-from cdrelay import __version__
 from cdrelay.clock import Clock
-from cdrelay.contract.signature import SIGNATURE_HEADER, sign
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.incidents import Incidents
-from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.deliveries import Attempt, Delivery, Due, PackedBody
-from cdrelay.publisher.errors import BodyMissing, WebhookUnknown
-from cdrelay.publisher.lanes import choose
+from cdrelay.publisher.bodies import SendableBody
+from cdrelay.publisher.deliveries import Attempt, Delivery, Due
+from cdrelay.publisher.lanes import by_time_left, choose
 from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.preparing import Preparation, Prepared
+from cdrelay.publisher.recording import Attempts, Judged, Together
 from cdrelay.publisher.retry import (
     Answered,
-    Decision,
     Delivered,
     GiveUp,
-    NotReached,
     Outcome,
     RetryPolicy,
     SwitchOff,
-    Unsendable,
     answer_kept,
     decide,
     in_words,
 )
-from cdrelay.publisher.webhooks import Webhooks
 
-DELIVERY_HEADER = "X-Cdrelay-Delivery"
+SLOW_SECONDS = 1.0
+"""A callback that has not answered by then holds no place of those that are well any longer."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that is sent, ready to go."""
-
-    url: str
-    headers: dict[str, str]
-    body: PackedBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +50,29 @@ class Sent:
     started_at: datetime
     milliseconds: int
     url: str | None
+    failing_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A delivery that is being sent."""
+
+    partner_id: str
+    troubled: bool
+    since: float
+    """Reading of the monotonic clock."""
+
+    def held_up(self) -> bool:
+        """Whether it belongs to the troubled: as known before, or because it takes too long."""
+        return self.troubled or time.perf_counter() - self.since > SLOW_SECONDS
 
 
 class Posts(Protocol):
     """What the sender needs of the network."""
 
-    async def post(self, url: str, headers: dict[str, str], body: PackedBody) -> Outcome:
+    async def post(self, url: str, headers: dict[str, str], body: SendableBody) -> Outcome:
         """One exchange; failures are outcomes."""
         ...
-
-
-def request_headers(delivery: Delivery, secret: str | None, body: bytes) -> dict[str, str]:
-    """The headers of a delivery; signed over the raw body, only when the webhook has a secret (FACTS 1.4)."""
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "User-Agent": f"cdrelay/{__version__}",
-        DELIVERY_HEADER: delivery.id,
-        **delivery.manifest.headers(),
-    }
-    if secret is not None:
-        headers[SIGNATURE_HEADER] = sign(secret, body)
-    return headers
 
 
 class Sender:
@@ -94,7 +82,8 @@ class Sender:
         self,
         *,
         outbox: Outbox,
-        webhooks: Webhooks,
+        attempts: Attempts,
+        preparation: Preparation,
         callbacks: Posts,
         incidents: Incidents,
         clock: Clock,
@@ -104,7 +93,8 @@ class Sender:
         poll_seconds: float = 0.5,
     ) -> None:
         self._outbox = outbox
-        self._webhooks = webhooks
+        self._attempts = attempts
+        self._preparation = preparation
         self._callbacks = callbacks
         self._incidents = incidents
         self._clock = clock
@@ -112,7 +102,10 @@ class Sender:
         self._slots = max(1, slots)
         self._jitter = jitter
         self._poll_seconds = poll_seconds
-        self._tasks: dict[asyncio.Task[None], Due] = {}
+        self._recording = Together(self._write_down)
+        self._under_way: dict[asyncio.Task[None], UnderWay] = {}
+        self._due: list[Due] = []
+        self._read_at = float("-inf")
 
     async def run(self) -> None:
         """Send until cancelled; what is under way then is broken off and sent again after the next start."""
@@ -122,51 +115,68 @@ class Sender:
                     await self._start_due()
                 except DatabaseUnavailable as error:
                     _log.warning("sending.postponed", error=str(error))
-                await self._wait_a_little()
+                await self._wait_for_one()
         finally:
             await self._break_off()
 
     async def send_due(self) -> int:
         """Send all that is due and return when nothing is under way any more; how many attempts that took."""
-        attempts = 0
+        attempts, self._read_at = 0, float("-inf")
         try:
-            while (started := await self._start_due()) or self._tasks:
+            while (started := await self._start_due()) or self._under_way:
                 attempts += started
-                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                await self._wait_for_one()
         finally:
             await self._break_off()
         return attempts
 
     async def _start_due(self) -> int:
-        self._tasks = {task: one for task, one in self._tasks.items() if not task.done()}
+        """Start what there is room for; how many.
+
+        All rows are read at every poll, and in between only those of the partners whose delivery has just ended: a
+        window follows the one before at once, and that a thousand others wait costs it nothing.
+        """
+        ended = {one.partner_id for task, one in self._under_way.items() if task.done()}
+        self._under_way = {task: one for task, one in self._under_way.items() if not task.done()}
         # Before the rows are read: what is finished while they are would be seen as due still, and be sent twice.
-        under_way = {one.delivery.partner_id: one.troubled for one in self._tasks.values()}
-        due = await asyncio.to_thread(self._outbox.due, self._clock.now())
-        chosen = choose(due, under_way, self._slots)
+        under_way = {one.partner_id for one in self._under_way.values()}
+        if time.perf_counter() - self._read_at >= self._poll_seconds:
+            self._read_at, self._due = time.perf_counter(), []
+            self._due = await asyncio.to_thread(self._outbox.due, self._clock.now())
+        elif ended:
+            self._due += await asyncio.to_thread(self._outbox.due, self._clock.now(), ended)
+        self._due = sorted((one for one in self._due if one.delivery.partner_id not in under_way), key=by_time_left)
+        return self._start()
+
+    def _start(self) -> int:
+        chosen = choose(self._due, {one.partner_id: one.held_up() for one in self._under_way.values()}, self._slots)
         for one in chosen:
-            self._tasks[asyncio.create_task(self._deliver(one.delivery))] = one
+            task = asyncio.create_task(self._deliver(one.delivery))
+            self._under_way[task] = UnderWay(one.delivery.partner_id, one.troubled, time.perf_counter())
+        started = {one.delivery.partner_id for one in chosen}
+        self._due = [one for one in self._due if one.delivery.partner_id not in started]
         return len(chosen)
 
-    async def _wait_a_little(self) -> None:
-        poll = asyncio.create_task(self._clock.sleep(self._poll_seconds))
-        try:
-            await asyncio.wait({poll, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            poll.cancel()
+    async def _wait_for_one(self) -> None:
+        """Until something has ended, and not longer than the poll: rows come due, and what hangs makes room."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(self._poll_seconds)
 
     async def _break_off(self) -> None:
-        for task in self._tasks:
+        for task in self._under_way:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = {}
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._recording.finish()
+        self._under_way = {}
 
     async def _deliver(self, delivery: Delivery) -> None:
         """All stages of one attempt. Ends well, whatever happens: it is the outermost function of its task."""
         try:
-            prepared = await asyncio.to_thread(self._prepare, delivery)
+            prepared = await asyncio.to_thread(self._preparation.prepare, delivery)
             sent = await self._send(prepared)
-            decision = self._judge(delivery, sent)
-            await asyncio.to_thread(self._record, delivery, sent, decision)
+            await self._recording.put(self._judge(delivery, sent))
         except CdrelayError as error:
             await self._stumble(delivery, str(error))
         except Exception as error:  # noqa: BLE001  # outermost: one delivery must not end the loop for all others
@@ -178,37 +188,25 @@ class Sender:
         # No row says when to come again, so the partner's slot is held: its callback must not be hammered meanwhile.
         await self._clock.sleep(self._policy.first.total_seconds())
 
-    def _prepare(self, delivery: Delivery) -> Prepared | Outcome:
-        try:
-            webhook = self._webhooks.get(delivery.partner_id)
-            secret = self._webhooks.secret(delivery.partner_id)
-            packed, body = self._outbox.read_body(delivery.id)
-        except (WebhookUnknown, SecretUnreadable) as error:
-            return NotReached(str(error))
-        except BodyMissing as error:
-            return Unsendable(str(error))
-        return Prepared(webhook.url, request_headers(delivery, secret, body), packed)
-
     async def _send(self, prepared: Prepared | Outcome) -> Sent:
         started_at, started = self._clock.now(), time.perf_counter()
         if isinstance(prepared, Prepared):
             outcome = await self._callbacks.post(prepared.url, prepared.headers, prepared.body)
-            url = prepared.url
+            url, failing_since = prepared.url, prepared.failing_since
         else:
-            outcome, url = prepared, None
-        return Sent(outcome, started_at, round((time.perf_counter() - started) * 1000), url)
+            outcome, url, failing_since = prepared, None, None
+        return Sent(outcome, started_at, round((time.perf_counter() - started) * 1000), url, failing_since)
 
-    def _judge(self, delivery: Delivery, sent: Sent) -> Decision:
-        return decide(
+    def _judge(self, delivery: Delivery, sent: Sent) -> Judged:
+        decision = decide(
             delivery.attempts + 1,
             sent.outcome,
             now=self._clock.now(),
             window_end=delivery.window.end,
             policy=self._policy,
             jitter=self._jitter(),
+            failing_since=sent.failing_since,
         )
-
-    def _record(self, delivery: Delivery, sent: Sent, decision: Decision) -> None:
         answered = sent.outcome if isinstance(sent.outcome, Answered) else None
         attempt = Attempt(
             number=delivery.attempts + 1,
@@ -218,20 +216,24 @@ class Sender:
             outcome=in_words(sent.outcome),
             answer=answer_kept(answered.text) if answered else "",
         )
-        self._outbox.record(delivery, attempt, decision, sent.url)
-        if isinstance(decision, Delivered | GiveUp):
-            self._outbox.remove_body(delivery.id)  # only after the row says that it is of no more use
-        _log.info(
-            "delivery.attempted",
-            delivery=delivery.id,
-            partner=delivery.partner_id,
-            part=f"{delivery.part}/{delivery.parts}",
-            records=delivery.records,
-            attempt=attempt.number,
-            status=attempt.status,
-            outcome=attempt.outcome,
-            milliseconds=attempt.milliseconds,
-            decision=type(decision).__name__,
-        )
-        if isinstance(decision, GiveUp | SwitchOff):
-            self._incidents.record("send", f"partner {delivery.partner_id}: {decision.reason}")
+        return Judged(delivery, attempt, decision, sent.url)
+
+    def _write_down(self, lot: list[Judged]) -> None:
+        self._attempts.record(lot)
+        for one in lot:
+            if isinstance(one.decision, Delivered | GiveUp):
+                self._outbox.remove_body(one.delivery.id)  # only after the row says that it is of no more use
+            _log.info(
+                "delivery.attempted",
+                delivery=one.delivery.id,
+                partner=one.delivery.partner_id,
+                part=f"{one.delivery.part}/{one.delivery.parts}",
+                records=one.delivery.records,
+                attempt=one.attempt.number,
+                status=one.attempt.status,
+                outcome=one.attempt.outcome,
+                milliseconds=one.attempt.milliseconds,
+                decision=type(one.decision).__name__,
+            )
+            if isinstance(one.decision, GiveUp | SwitchOff):
+                self._incidents.record("send", f"partner {one.delivery.partner_id}: {one.decision.reason}")

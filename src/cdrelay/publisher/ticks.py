@@ -6,42 +6,32 @@ into the outbox. Spreading reads nothing but what the rows say, so that doing it
 """
 
 import asyncio
-import fcntl
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.contract.rules import Rules
-from cdrelay.contract.windows import EPOCH, Period, floor_to, ticks_owed, window_of_tick
+from cdrelay.contract.windows import floor_to, ticks_owed
 from cdrelay.control.incidents import Incidents
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.cut import Cut
 from cdrelay.publisher.cuts import Cuts, TickCut
-from cdrelay.publisher.deliveries import Delivery, cut_parts, delivery_id, write_body
-from cdrelay.publisher.entitlement import Entitlement
 from cdrelay.publisher.outbox import Outbox
-from cdrelay.publisher.parties import Webhook
+from cdrelay.publisher.spreading import Spreader, Window
 from cdrelay.publisher.webhooks import Webhooks
 
 _log = structlog.get_logger(__name__)
 
 
-class WindowReader(Protocol):
+class Numbered(Protocol):
     """What a tick needs of the lake."""
 
     def last_load(self) -> int:
         """Number of the last load."""
-        ...
-
-    def read_window(self, before: Cut | None, now: Cut, organizations: Collection[str]) -> Iterator[bytes]:
-        """The records, as wire JSON, that the cut `now` holds and `before` does not."""
         ...
 
 
@@ -69,26 +59,27 @@ class Ticker:
         self,
         *,
         cuts: Cuts,
-        lake: WindowReader,
+        lake: Numbered,
         loader: Drains,
         webhooks: Webhooks,
-        entitlement: Entitlement,
+        spreader: Spreader,
         outbox: Outbox,
         incidents: Incidents,
         clock: Clock,
         rules: Rules,
-        send_empty_windows: bool,
+        keep_log: timedelta | None = None,
     ) -> None:
+        """`keep_log` is how long the deliveries of a tick stay in the log; None keeps them for ever."""
         self._cuts = cuts
         self._lake = lake
         self._loader = loader
         self._webhooks = webhooks
-        self._entitlement = entitlement
+        self._spreader = spreader
         self._outbox = outbox
         self._incidents = incidents
         self._clock = clock
         self._rules = rules
-        self._send_empty = send_empty_windows
+        self._keep_log = keep_log
 
     async def run(self) -> None:
         """Tick after tick until cancelled. What goes wrong is noted and tried again a tenth of a tick later."""
@@ -117,7 +108,7 @@ class Ticker:
         from its own, and is tried again the next time. Raises what the loader, the lake and the database raise.
         """
         started, report = time.perf_counter(), TickReport()
-        with _alone(self._outbox.folder / "tick.lock"):
+        with self._outbox.alone():
             for pending in self._cuts.to_spread():
                 report = self._spread(pending, report)
             last = self._cuts.last()
@@ -143,48 +134,20 @@ class Ticker:
         return cut
 
     def _spread(self, cut: TickCut, report: TickReport) -> TickReport:
-        before, failures, written = self._cuts.before(cut.tick), 0, 0
-        for webhook in self._webhooks.all():
-            if webhook.created_at >= cut.tick or self._outbox.has_window(webhook.partner_id, cut.tick):
-                continue
-            try:
-                written += self._spread_to(webhook, before, cut)
-            except (CdrelayError, OSError) as error:
-                failures += 1
-                what = f"the window of {cut.tick:%Y-%m-%d %H:%M} for partner {webhook.partner_id}: {error}"
-                self._incidents.record("tick", what)
+        there = self._outbox.partners_with_window(cut.tick)
+        owed = [one for one in self._webhooks.all() if one.created_at < cut.tick and one.partner_id not in there]
+        spread = self._spreader.spread(Window(cut.tick, self._cuts.before(cut.tick), cut.cut), owed)
+        for partner_id, why in spread.failures.items():
+            what = f"the window of {cut.tick:%Y-%m-%d %H:%M} for partner {partner_id}: {why}"
+            self._incidents.record("tick", what)
         # Out of reach, a partner that still cannot get it never will; it must not be tried for ever.
-        if not failures or cut.cut.cutoff < self._clock.now() - self._rules.reach:
+        if not spread.failures or cut.cut.cutoff < self._clock.now() - self._rules.reach:
             self._cuts.mark_spread(cut.tick, self._clock.now())
-        return replace(report, deliveries=report.deliveries + written, failures=report.failures + failures)
-
-    def _spread_to(self, webhook: Webhook, before: Cut | None, cut: TickCut) -> int:
-        organizations = self._entitlement.organizations_of(webhook.partner_id, Period(EPOCH, cut.cut.cutoff))
-        records = self._lake.read_window(before, cut.cut, organizations) if organizations else iter(())
-        window: list[Delivery] = []
-        for part in cut_parts(records, self._rules.records_per_post):
-            window.append(self._write_part(webhook.partner_id, cut.tick, len(window) + 1, part))
-        if not window and self._send_empty:
-            window.append(self._write_part(webhook.partner_id, cut.tick, 1, []))
-        # All at once and only now: how many parts there are must be known before the first of them is sent.
-        self._outbox.add_window([replace(delivery, parts=len(window)) for delivery in window])
-        return len(window)
-
-    def _write_part(self, partner_id: str, tick: datetime, number: int, records: list[bytes]) -> Delivery:
-        body = write_body(records)
-        delivery = Delivery(
-            id=delivery_id(partner_id, tick, number),
-            partner_id=partner_id,
-            tick=tick,
-            window=window_of_tick(tick, self._rules),
-            part=number,
-            parts=0,
-            records=len(records),
-            body_bytes=len(body),
-            next_attempt_at=self._clock.now(),
+        return replace(
+            report,
+            deliveries=report.deliveries + spread.deliveries,
+            failures=report.failures + len(spread.failures),
         )
-        self._outbox.write_body(delivery.id, body)
-        return delivery
 
     def _tidy(self) -> None:
         """Under the lock, because bodies without rows are those of a spreading under way."""
@@ -192,11 +155,5 @@ class Ticker:
         if given_up:
             self._incidents.record("send", f"{given_up} deliveries were given up: their windows are out of reach")
         self._outbox.sweep()
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other thread or process is inside; the system lets go of it when a process dies."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        if self._keep_log is not None:
+            self._outbox.forget_before(self._clock.now() - max(self._keep_log, self._rules.reach))

@@ -119,7 +119,7 @@ class Webhooks:
         return tuple(self._box.open(one) for one in sealed)
 
     def secret(self, partner_id: str) -> str | None:
-        """What its deliveries are signed with; None when they are not. Raises WebhookUnknown, SecretUnreadable."""
+        """The present one alone; None when deliveries are unsigned. Raises WebhookUnknown, SecretUnreadable."""
         return next(iter(self.secrets(partner_id)), None)
 
     def forget_previous_secret(self, partner_id: str) -> Webhook:

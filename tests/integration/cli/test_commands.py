@@ -116,6 +116,13 @@ def test_settings_shows_every_setting_with_its_help(run: Run) -> None:
     assert {row["name"]: row["value"] for row in rows}["port"] == 8123
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_settings_does_not_show_a_password(run: Run, form: tuple[str, ...]) -> None:
+    done = run("settings", *form, CDRELAY_MAIL_PASSWORD="mail-password-9431")
+    assert "mail-password-9431" not in done.stdout + done.stderr
+    assert "(set)" in done.stdout
+
+
 def test_a_setting_nobody_knows_is_named(run: Run) -> None:
     done = run("settings", CDRELAY_PROT="8123")
 

@@ -10,15 +10,15 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from cdrelay.clock import ManualClock
-from cdrelay.collector.answers import Patience
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.ledger import Ledger, ReconciliationReport
-from cdrelay.collector.partner_client import ClientLimits
 from cdrelay.collector.receiving import Receiver
 from cdrelay.collector.reconciliation import Reconciler
 from cdrelay.collector.routes import webhook_router
 from cdrelay.collector.sources import SourceChange, Sources
+from cdrelay.contract.answers import Patience
 from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.provider_exchange import ClientLimits
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
 from tests.support.provider import TOKEN, Call, Provider, body_of

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cdrelay.clock import ManualClock
-from cdrelay.collector.answers import Patience
-from cdrelay.collector.errors import ProviderRejected, ProviderUnavailable
-from cdrelay.collector.partner_client import ClientLimits, PartnerClient
+from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.receiving import count_records
+from cdrelay.contract.answers import Patience, ProviderRejected, ProviderUnavailable
 from cdrelay.contract.windows import Period
+from cdrelay.provider_exchange import ClientLimits
 from tests.integration.collector.collector_bench import LIMITS, START
 from tests.support.provider import TOKEN, Call, Provider, Trouble, calls, organization
 
@@ -103,7 +103,7 @@ async def test_an_unreachable_provider_is_given_up(clock: NotingClock) -> None:
 
 async def test_an_answer_that_never_ends_is_not_held_in_memory(provider: Provider, client: PartnerClient) -> None:
     provider.troubles.extend([Trouble(200, "x" * 1_100_000)] * 3)
-    with pytest.raises(ProviderUnavailable, match="BodyTooLarge"):
+    with pytest.raises(ProviderUnavailable, match="AnswerTooLarge"):
         await client.counts(HOUR)
 
 

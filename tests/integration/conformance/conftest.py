@@ -47,7 +47,16 @@ async def ours_on(
 
     `change` may put a fault into the app before it is served.
     """
-    settings = read_settings({"CDRELAY_HOME": str(home)}, compress=compress, disk_reserve_bytes=0)
+    settings = read_settings(
+        {"CDRELAY_HOME": str(home)},
+        compress=compress,
+        disk_reserve_bytes=0,
+        # At the speed of the contract the history APIs take one question a minute.
+        history_first_requests_per_minute=0 if compress == 1 else 1,
+        # The kit listens without TLS, on this machine.
+        allow_http_callbacks=True,
+        allow_callbacks_to_private_addresses=True,
+    )
     foundation = open_foundation(settings, SystemClock())
     running = assemble(foundation, frozenset({"publisher", "collector", "hub"}))
     assert running.publisher is not None

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cdrelay.conformance.publisher import PUBLISHER_CHECKS
+from cdrelay.conformance.publisher import ENDPOINT_CHECKS, PUBLISHER_CHECKS
 from cdrelay.conformance.receiver import RECEIVER_CHECKS
 from tests.integration.conformance.conftest import SECRET, Ours
 from tests.integration.conformance.wrong_listener import listening
@@ -83,7 +83,9 @@ async def test_a_publisher_is_checked_with_a_token_out_of_a_file(tmp_path: Path,
 
     document = json.loads(done.stdout)
     assert done.returncode == 0
-    assert document["passed"] == len(PUBLISHER_CHECKS)
+    # No limit on questions is set here, so that none is met; and no callback, so that no deliveries are judged.
+    assert document["passed"] == len(ENDPOINT_CHECKS) - 1
+    assert [one["name"] for one in document["checks"] if one["verdict"] != "passed"] == ["too-fast"]
     assert ours.token not in done.stdout + done.stderr
 
 
@@ -96,6 +98,9 @@ async def test_a_publisher_is_checked_with_a_token_out_of_a_file(tmp_path: Path,
         ("publisher", "http://127.0.0.1/"),
         ("publisher", "http://127.0.0.1/", "--token", "t", "--compress", "0"),
         ("publisher", "http://127.0.0.1/", "--token", "t", "--org", "nobody"),
+        ("publisher", "http://127.0.0.1/", "--token", "t", "--callback-listen", "9000"),
+        ("publisher", "http://127.0.0.1/", "--token", "t", "--callback-listen", "127.0.0.1:99999"),
+        ("publisher", "http://127.0.0.1/", "--token", "t", "--only", "slow-answer"),
     ],
 )
 async def test_what_is_typed_wrongly_ends_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:

@@ -9,18 +9,29 @@ import pytest
 from cdrelay.clock import SystemClock
 from cdrelay.conformance.checks import CannotRun, Result
 from cdrelay.conformance.exchange import read_url
-from cdrelay.conformance.publisher import PUBLISHER_CHECKS, check_publisher
+from cdrelay.conformance.publisher import ENDPOINT_CHECKS, check_publisher
+from cdrelay.conformance.publisher_history import HISTORY_CHECKS
 from cdrelay.contract.windows import EPOCH
 from tests.integration.conformance.conftest import Ours, ours_on
-from tests.integration.conformance.wrong_publisher import ANSWERS, NO_HEADERS, QUESTIONS, make_wrong
+from tests.integration.conformance.wrong_publisher import (
+    ANSWERS,
+    HISTORY_ANSWERS,
+    HISTORY_QUESTIONS,
+    NO_HEADERS,
+    NO_RETRY_AFTER,
+    QUESTIONS,
+    make_wrong,
+)
 from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
 
 
 async def run(ours: Ours, token: str | None = None, only: set[str] | None = None) -> list[Result]:
     """The results of the kit."""
     rules = ours.running.foundation.settings.rules
-    checks = [one for one in PUBLISHER_CHECKS if only is None or one.name in only]
-    return await check_publisher(read_url(ours.address), token or ours.token, SystemClock(), rules=rules, checks=checks)
+    checks = [one for one in ENDPOINT_CHECKS if only is None or one.name in only]
+    history, token = ours.running.foundation.settings.history_rules, token or ours.token
+    address, clock = read_url(ours.address), SystemClock()
+    return await check_publisher(address, token, clock, rules=rules, history=history, checks=checks)
 
 
 def partner_without_calls(ours: Ours) -> str:
@@ -35,12 +46,13 @@ def partner_without_calls(ours: Ours) -> str:
 async def test_our_publisher_passes_every_check(ours: Ours) -> None:
     results = await run(ours)
 
-    assert [(one.name, one.what) for one in results if one.verdict != "passed"] == []
-    assert len(results) == len(PUBLISHER_CHECKS)
+    # Without a limit on questions, as here, there is none to be met.
+    assert [(one.name, one.verdict) for one in results if one.verdict != "passed"] == [("too-fast", "warning")]
+    assert len(results) == len(ENDPOINT_CHECKS)
 
 
 async def test_our_publisher_passes_every_check_in_compressed_time(tmp_path: Path) -> None:
-    async with ours_on(tmp_path / "home", compress=10) as ours:
+    async with ours_on(tmp_path / "home", compress=60) as ours:
         results = await run(ours)
 
     assert [(one.name, one.what) for one in results if one.verdict != "passed"] == []
@@ -63,19 +75,38 @@ FAULTS = {
     "answers 403 for 401": "token-required",
     "has nothing for strangers": "unknown-organization",
     NO_HEADERS: "counts-shape",
+    "takes a period 1 ms too long": "history-spans",
+    "takes an end of just now": "history-reach",
+    "refuses a max out of range": "max-pulled",
+    "passes over locations": "locations",
+    "leaves a record out": "feed-pages",
+    NO_RETRY_AFTER: "too-fast",
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_of_a_publisher_is_caught_by_the_check_that_is_for_it(fault: str, tmp_path: Path) -> None:
-    async with ours_on(tmp_path / "home", change=partial(make_wrong, fault=fault)) as ours:
-        results = await run(ours)
+    speed = 60 if fault == NO_RETRY_AFTER else 1
+    async with ours_on(tmp_path / "home", speed, partial(make_wrong, fault=fault)) as ours:
+        results = await run(ours, only={FAULTS[fault]})
 
     assert FAULTS[fault] in {one.name for one in results if one.verdict == "failed"}
 
 
 def test_every_fault_of_a_publisher_is_tried() -> None:
-    assert FAULTS.keys() == QUESTIONS.keys() | ANSWERS.keys() | {NO_HEADERS}
+    of_history = HISTORY_QUESTIONS.keys() | HISTORY_ANSWERS.keys() | {NO_RETRY_AFTER}
+    assert FAULTS.keys() == QUESTIONS.keys() | ANSWERS.keys() | {NO_HEADERS} | of_history
+
+
+async def test_a_publisher_without_history_apis_is_not_asked_to_have_them() -> None:
+    clock = SystemClock()
+    provider = Provider(clock, records=calls(organization(1), clock.now() - timedelta(minutes=30), 5))
+    async with provider:
+        results = await check_publisher(read_url(provider.base), TOKEN, clock, checks=HISTORY_CHECKS)
+
+    assert {(one.verdict, one.what) for one in results} == {
+        ("skipped", "it has no cdr_feed, which a publisher need not have")
+    }
 
 
 async def test_without_records_what_needs_some_is_a_warning(ours: Ours) -> None:
@@ -109,7 +140,7 @@ async def test_another_publisher_that_pages_by_link_and_limits_requests_is_read_
     provider = Provider(clock, records=calls(organization(1), hour_ago, 25), records_per_page=10)
     provider.troubles.append(Trouble(429, headers={"Retry-After": "0"}))
     names = {"counts-match-records", "half-open-periods", "records-shape"}
-    checks = [one for one in PUBLISHER_CHECKS if one.name in names]
+    checks = [one for one in ENDPOINT_CHECKS if one.name in names]
 
     async with provider:
         results = await check_publisher(read_url(provider.base), TOKEN, clock, checks=checks)
@@ -123,7 +154,7 @@ async def test_a_token_goes_to_no_other_host() -> None:
     clock = SystemClock()
     provider = Provider(clock, records=calls(organization(1), clock.now() - timedelta(hours=1), 5))
     provider.record_troubles[organization(1)] = elsewhere
-    checks = [one for one in PUBLISHER_CHECKS if one.name == "records-shape"]
+    checks = [one for one in ENDPOINT_CHECKS if one.name == "records-shape"]
 
     async with provider:
         results = await check_publisher(read_url(provider.base), TOKEN, clock, checks=checks)

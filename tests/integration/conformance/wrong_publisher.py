@@ -72,20 +72,57 @@ ANSWERS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {
 NO_HEADERS = "leaves the page headers out"
 
 
+def _later(query: Query, **step: float) -> Query:
+    try:
+        moved = {name: read_time(query[name]) + timedelta(**step) for name in ("startTime", "endTime")}
+    except (KeyError, ValueError):
+        return query
+    return query | {name: write_time(moment) for name, moment in moved.items()}
+
+
+def _shorter(query: Query) -> Query:
+    return query | {"startTime": _later(query, milliseconds=1).get("startTime", "")}
+
+
+def _strict_max(query: Query) -> Query:
+    return query | {"max": "out of range"} if query.get("max", "500") not in {"500", "5000"} else query
+
+
+HISTORY_QUESTIONS: dict[str, Callable[[Query], Query]] = {
+    "takes a period 1 ms too long": _shorter,
+    "takes an end of just now": lambda query: _later(query, minutes=-10),
+    "refuses a max out of range": _strict_max,
+    "passes over locations": lambda query: {name: text for name, text in query.items() if name != "locations"},
+}
+"""Of `cdr_feed` and `cdr_stream`."""
+
+
+def _one_less(status: int, body: bytes) -> tuple[int, bytes]:
+    document = json.loads(body)
+    document["items"] = document.get("items", [])[:-1]
+    return status, json.dumps(document).encode() if status == 200 else body
+
+
+HISTORY_ANSWERS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {"leaves a record out": _one_less}
+NO_RETRY_AFTER = "does not say how long to wait"
+
+
 def make_wrong(app: FastAPI, fault: str) -> None:
     """Give the app that fault; before it is served."""
 
     async def wrongly(request: Request, call_next: Next) -> Response:
-        if fault in QUESTIONS:
+        history = request.url.path.startswith("/v1/cdr_")
+        questions = QUESTIONS | (HISTORY_QUESTIONS if history else {})
+        answers = ANSWERS | (HISTORY_ANSWERS if history else {})
+        if fault in questions:
             query = dict(parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True))
-            request.scope["query_string"] = urlencode(QUESTIONS[fault](query)).encode()
+            request.scope["query_string"] = urlencode(questions[fault](query)).encode()
         answer = await call_next(request)
         status, body = answer.status_code, b"".join([piece async for piece in answer.body_iterator])
-        if fault in ANSWERS:
-            status, body = ANSWERS[fault](status, body)
-        headers = {name: text for name, text in answer.headers.items() if name != "content-length"}
-        if fault == NO_HEADERS:
-            headers = {name: text for name, text in headers.items() if name != "num-pages"}
+        if fault in answers:
+            status, body = answers[fault](status, body)
+        left_out = {"content-length"} | {NO_HEADERS: {"num-pages"}, NO_RETRY_AFTER: {"retry-after"}}.get(fault, set())
+        headers = {name: text for name, text in answer.headers.items() if name not in left_out}
         return Response(body, status, headers)
 
     app.middleware("http")(wrongly)

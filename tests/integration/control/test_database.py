@@ -77,8 +77,8 @@ def test_what_an_older_release_wrote_stays_when_the_schema_changes(tmp_path: Pat
         old.execute("INSERT INTO organizations VALUES ('o', 'Harbour', '2026-01-01')")
         old.execute("INSERT INTO relations VALUES ('p', 'o')")
         old.execute(
-            "INSERT INTO deliveries VALUES ('d', 'p', '2026-01-01', '2026-01-01', '2026-01-02', 1, 1, 7, 9, 'pending', 1,"
-            " '2026-01-01', NULL)"
+            "INSERT INTO deliveries VALUES"
+            " ('d', 'p', '2026-01-01', '2026-01-01', '2026-01-02', 1, 1, 7, 9, 'pending', 1, '2026-01-01', NULL)"
         )
         old.execute("INSERT INTO attempts VALUES ('d', 1, '2026-01-01', 5, 500, 'it answered 500', '')")
     database.migrate()

@@ -13,6 +13,8 @@ import pytest
 from cdrelay.clock import ManualClock
 from cdrelay.settings import read_settings
 from cdrelay.wiring import Running, assemble, open_foundation
+from tests.integration.hub.setup_bench import Office
+from tests.support.passwords import CHEAP
 from tests.support.server import serving
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -62,4 +64,31 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     running = assemble(foundation, frozenset({"publisher", "collector", "hub"}))
     async with serving(running.app) as address:
         yield Served(running, clock, address)
+    foundation.close()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Served]:
+    """The hub alone on a fresh home: the pages behind the sign-in need no lake."""
+    clock = ManualClock(NOW)
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(tmp_path / "home")}), clock, CHEAP)
+    running = assemble(foundation, frozenset({"hub"}))
+    async with serving(running.app) as address:
+        yield Served(running, clock, address)
+    foundation.close()
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """A publisher with its hub and two partners; callbacks may be over http and on this machine."""
+    clock = ManualClock(NOW)
+    settings = read_settings(
+        {}, home=tmp_path / "home", allow_http_callbacks=True, allow_callbacks_to_private_addresses=True
+    )
+    foundation = open_foundation(settings, clock)
+    running = assemble(foundation, frozenset({"publisher", "hub"}))
+    assert running.publisher is not None
+    one, other = (running.publisher.directory.add_partner(name) for name in ("Example Reseller", "Other Reseller"))
+    async with serving(running.app) as address:
+        yield Office(running, clock, address, one, other)
     foundation.close()

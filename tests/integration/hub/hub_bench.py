@@ -75,6 +75,5 @@ def write_delivery(served: Served, age: timedelta, state: State, size: int = 1_0
     partner_id = (known[0] if known else publisher.directory.add_partner("Reseller")).id
     tick = NOW - age
     window = Period(tick - timedelta(minutes=10), tick - timedelta(minutes=5))
-    publisher.outbox.add_window(
-        [Delivery(delivery_id(partner_id, tick, 1), partner_id, tick, window, 1, 1, 1, size, state=state)]
-    )
+    delivery = Delivery(delivery_id(partner_id, tick, 1), partner_id, tick, window, 1, 1, 1, size, state=state)
+    publisher.outbox.add_windows([[delivery]])

@@ -11,7 +11,7 @@ from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.load import Drained
 from cdrelay.records.identity import RECORD_BYTES
-from tests.support.lake_builder import ORG, LakeBuilder, record, report_id
+from tests.support.lake_builder import ORG, LakeBuilder, read_window, record, report_id
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOUR = Period(NOON, NOON + timedelta(hours=1))
@@ -46,7 +46,7 @@ def test_many_large_records_are_loaded_and_read(lake: LakeBuilder, key: str) -> 
 def test_a_window_of_many_large_records_is_read_in_order_and_whole(lake: LakeBuilder) -> None:
     load(lake, "User")
     cuts = Cut(0, NOON), Cut(lake.lake.last_load(), HOUR.end)
-    found = [text.partition(b'"Report ID":"')[2][:36].decode() for text in lake.lake.read_window(*cuts, [ORG])]
+    found = [text.partition(b'"Report ID":"')[2][:36].decode() for text in read_window(lake.lake, *cuts, [ORG])]
     assert found == [report_id(number) for number in range(MANY)]
 
 

@@ -7,7 +7,7 @@ from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.lake.cut import Cut
 from cdrelay.records.wire import decode_object, encode_object, read_record, write_record
 from cdrelay.traffic.generate import Plan, Traffic
-from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, record, report_id
+from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, read_window, record, report_id
 
 HOUR = Period(datetime(2026, 11, 24, 12, 0, tzinfo=UTC), datetime(2026, 11, 24, 13, 0, tzinfo=UTC))
 STEP = timedelta(minutes=5)
@@ -37,18 +37,10 @@ def test_counts_are_by_organization_and_over_all_files(lake: LakeBuilder) -> Non
     assert lake.lake.count_by_organization(HOUR) == {ORG: 4, OTHER_ORG: 3}
 
 
-def test_counts_by_step_are_oldest_first_without_the_empty_ones(lake: LakeBuilder) -> None:
-    lake.load(*(record(minute, HOUR.start + timedelta(minutes=minute)) for minute in (0, 4, 20, 59)))
-    assert lake.lake.count_by_step(HOUR, STEP) == [
-        (HOUR.start, 2), (HOUR.start + 4 * STEP, 1), (HOUR.start + 11 * STEP, 1),
-    ]  # fmt: skip
-
-
 def test_an_empty_lake_answers_every_question(lake: LakeBuilder) -> None:
     assert (lake.lake.total(), lake.lake.last_load(), lake.lake.count_by_organization(HOUR)) == (0, 0, {})
-    assert lake.lake.count_by_step(HOUR, STEP) == []
     assert list(lake.lake.read_organization(ORG, HOUR)) == []
-    assert list(lake.lake.read_window(None, Cut(0, HOUR.end), [ORG])) == []
+    assert read_window(lake.lake, None, Cut(0, HOUR.end), [ORG]) == []
 
 
 def test_an_organization_is_read_in_canonical_form(lake: LakeBuilder) -> None:
@@ -91,19 +83,19 @@ def test_a_reader_that_stops_halfway_leaves_the_engine_usable(lake: LakeBuilder)
 
 def test_the_first_window_holds_all_that_ended_before_its_cut_off(lake: LakeBuilder) -> None:
     lake.load(record("old", HOUR.start - timedelta(days=9)), record("at the cut-off", HOUR.end))
-    texts = lake.lake.read_window(None, Cut(1, HOUR.end), [ORG])
+    texts = read_window(lake.lake, None, Cut(1, HOUR.end), [ORG])
     assert [json.loads(text)["Report ID"] for text in texts] == [report_id("old")]
 
 
 def test_a_corrected_record_is_due_again(lake: LakeBuilder) -> None:
     lake.load(record("a", HOUR.start), record("b", HOUR.start))
     lake.load(record("a", HOUR.start + MICROSECOND))
-    texts = lake.lake.read_window(Cut(1, HOUR.end), Cut(2, HOUR.end), [ORG])
+    texts = read_window(lake.lake, Cut(1, HOUR.end), Cut(2, HOUR.end), [ORG])
     assert [json.loads(text)["Report ID"] for text in texts] == [report_id("a")]
 
 
 def test_a_window_holds_the_organizations_asked_for(lake: LakeBuilder) -> None:
     lake.load(record("a", HOUR.start), record("b", HOUR.start, org=OTHER_ORG))
-    read = [json.loads(text) for text in lake.lake.read_window(Cut(0, EPOCH), Cut(1, HOUR.end), [OTHER_ORG])]
+    read = [json.loads(text) for text in read_window(lake.lake, Cut(0, EPOCH), Cut(1, HOUR.end), [OTHER_ORG])]
     assert [one["Org UUID"] for one in read] == [OTHER_ORG]
-    assert list(lake.lake.read_window(None, Cut(1, HOUR.end), [])) == []
+    assert list(read_window(lake.lake, None, Cut(1, HOUR.end), [])) == []

@@ -65,6 +65,15 @@ def test_what_a_crash_left_half_written_can_be_swept_away(spool: Spool) -> None:
     assert (spool.sweep(), len(spool.waiting()), len(list(spool.folder.iterdir()))) == (1, 1, 1)
 
 
+def test_what_is_being_written_is_not_swept_away(spool: Spool) -> None:
+    with spool.incoming(envelope("a")) as incoming:
+        incoming.write(b"half")
+        assert spool.sweep() == 0
+        incoming.write(b" and half")
+        incoming.commit()
+    assert len(spool.waiting()) == 1
+
+
 def test_the_reserve_of_the_disk_is_kept_free(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", reserve_bytes=MORE_THAN_ANY_DISK)
     with pytest.raises(NoRoom):

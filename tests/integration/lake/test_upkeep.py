@@ -12,7 +12,7 @@ from cdrelay.lake.schema import literal, literals
 from cdrelay.lake.table import DataFile, RecordTable
 from cdrelay.lake.upkeep import MANY, compact, smallest
 from cdrelay.records.fields import FIELDS, Kind
-from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, record, report_id
+from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, read_window, record, report_id
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAYS = Period(NOON - timedelta(days=3), NOON + timedelta(days=1))
@@ -35,10 +35,9 @@ def answers(lake: LakeBuilder) -> dict[str, Any]:
         "total": lake.lake.total(),
         "last load": lake.lake.last_load(),
         "counts": lake.lake.count_by_organization(DAYS),
-        "steps": lake.lake.count_by_step(DAYS, timedelta(minutes=5)),
         "reads": [list(lake.lake.read_organization(org, DAYS)) for org in (ORG, OTHER_ORG)],
         "windows": [
-            list(lake.lake.read_window(before, now, [ORG, OTHER_ORG]))
+            read_window(lake.lake, before, now, [ORG, OTHER_ORG])
             for before, now in zip([None, *cuts], cuts, strict=False)
         ],
         "rows": lake.rows(),
@@ -164,7 +163,7 @@ def test_a_question_opens_only_the_files_of_its_period(lake: LakeBuilder) -> Non
             (lake.table.folder / file.path).unlink()
     today = Period(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
     assert lake.lake.count_by_organization(today) == {ORG: 1}
-    assert len(list(lake.lake.read_window(Cut(2, NOON), Cut(3, NOON + timedelta(hours=1)), [ORG]))) == 1
+    assert len(list(read_window(lake.lake, Cut(2, NOON), Cut(3, NOON + timedelta(hours=1)), [ORG]))) == 1
 
 
 def test_a_load_looks_only_at_files_within_the_reach_of_versions(lake: LakeBuilder) -> None:

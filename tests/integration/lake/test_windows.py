@@ -20,7 +20,7 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import window_of_tick
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.upkeep import compact
-from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, record, report_id
+from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, read_window, record, report_id
 
 START = datetime(2026, 11, 24, 23, 40, tzinfo=UTC)
 TICK = timedelta(minutes=5)
@@ -83,7 +83,7 @@ class Feed:
         """Cut, and take what is due."""
         self.clock.advance(TICK)
         now = Cut(self.lake.lake.last_load(), self.clock.now() - SETTLE)
-        texts = self.lake.lake.read_window(self.cut, now, [ORG, OTHER_ORG])
+        texts = read_window(self.lake.lake, self.cut, now, [ORG, OTHER_ORG])
         wires = [json.loads(text) for text in texts]
         self.due.append(
             Counter((wire["Report ID"], datetime.fromisoformat(wire["Report time"]).isoformat()) for wire in wires)
@@ -153,7 +153,7 @@ def test_a_regular_record_is_due_in_the_tick_of_its_window(lake: LakeBuilder, cl
         lake.load(*(record(end, end) for end in ends if begin <= end < begin + TICK))
         clock.advance(TICK)
         now = Cut(lake.lake.last_load(), clock.now() - SETTLE)
-        found[clock.now()] = [json.loads(text)["Report time"] for text in lake.lake.read_window(cut, now, [ORG])]
+        found[clock.now()] = [json.loads(text)["Report time"] for text in read_window(lake.lake, cut, now, [ORG])]
         cut = now
     windows = {tick: window_of_tick(tick, Rules()) for tick in found}
     assert found == {tick: [write_time(end) for end in ends if end in windows[tick]] for tick in found}
@@ -163,7 +163,7 @@ def test_the_same_two_cuts_give_the_same_records_after_a_merge(lake: LakeBuilder
     for number in range(4):
         lake.load(record(number, START - timedelta(minutes=7 + number) - timedelta(hours=8)))
     cuts = Cut(1, START - timedelta(days=1)), Cut(3, START)
-    before = list(lake.lake.read_window(*cuts, [ORG]))
+    before = list(read_window(lake.lake, *cuts, [ORG]))
     assert compact(lake.table, lake.engine, many=2) == 4
-    assert list(lake.lake.read_window(*cuts, [ORG])) == before
+    assert list(read_window(lake.lake, *cuts, [ORG])) == before
     assert len(before) == 3

@@ -17,6 +17,7 @@ from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
+from cdrelay.publisher.alerts import Alerts
 from cdrelay.publisher.api_errors import install_error_handlers
 from cdrelay.publisher.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.cuts import Cuts
@@ -27,12 +28,16 @@ from cdrelay.publisher.intake_routes import intake_router
 from cdrelay.publisher.outbox import Outbox
 from cdrelay.publisher.parties import Partner
 from cdrelay.publisher.partner_api import partner_router
-from cdrelay.publisher.retry import RetryPolicy
+from cdrelay.publisher.preparing import Preparation
+from cdrelay.publisher.recording import Attempts
+from cdrelay.publisher.resending import Resending
 from cdrelay.publisher.sending import Sender
+from cdrelay.publisher.sources.record_sources import RecordSources
+from cdrelay.publisher.spreading import Spreader
 from cdrelay.publisher.ticks import Ticker
 from cdrelay.publisher.webhooks import Webhooks
 from cdrelay.settings import read_settings
-from cdrelay.wiring import open_foundation, open_store
+from cdrelay.wiring import open_foundation, open_store, retry_policy
 from tests.support.server import serving
 
 START = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
@@ -67,12 +72,14 @@ class Bench:
         database = self.foundation.database
         self.incidents = self.foundation.incidents
         self.directory = Directory(database, clock)
+        self.record_sources = RecordSources(database, self.foundation.secrets, clock)
         self.webhooks = Webhooks(
             database, self.foundation.secrets, clock, allow_http_callbacks=self.settings.allow_http_callbacks
         )
         self.entitlement = Entitlement(database)
         self.outbox = Outbox(database, home / "publisher" / "outbox", clock)
         self.cuts = Cuts(database)
+        self.alerts = Alerts(database, clock, by_mail=bool(self.settings.mail_server))
 
     def again(self) -> "Bench":
         """As after a restart."""
@@ -107,14 +114,23 @@ class Bench:
             "lake": self.store.lake,
             "loader": self.store.loader,
             "webhooks": self.webhooks,
-            "entitlement": self.entitlement,
             "outbox": self.outbox,
             "incidents": self.incidents,
             "clock": self.clock,
             "rules": replace(self.settings.rules, records_per_post=per_post),
-            "send_empty_windows": send_empty,
         }
-        return Ticker(**(real | parts))
+        of = real | parts
+        spreader = Spreader(
+            of["lake"], self.entitlement, of["outbox"], self.clock, of["rules"], send_empty_windows=send_empty
+        )
+        return Ticker(spreader=spreader, **of)
+
+    def resending(self) -> Resending:
+        """Sends windows again."""
+        spreader = Spreader(
+            self.store.lake, self.entitlement, self.outbox, self.clock, self.settings.rules, send_empty_windows=True
+        )
+        return Resending(self.cuts, spreader, self.outbox, self.webhooks, self.clock, self.settings.rules)
 
     def advance(self, **step: float) -> None:
         """Move the clock."""
@@ -133,29 +149,42 @@ class Bench:
         *,
         slots: int = 8,
         connect_seconds: float = 5,
-        total_seconds: float = 20,
+        answer_seconds: float = 15,
         resolver: AbstractResolver | None = None,
         jitter: Callable[[], float] = lambda: 1.0,
+        attempts: Attempts | None = None,
     ) -> AsyncIterator[Sender]:
         """A sender over real HTTP."""
         settings = self.settings
-        limits = CallbackLimits(
-            connect_seconds,
-            total_seconds,
-            settings.allow_http_callbacks,
-            settings.allow_callbacks_to_private_addresses,
-        )
-        async with CallbackClient(limits, resolver) as callbacks:
+        attempts = attempts or Attempts(self.foundation.database, self.clock, self.alerts)
+        async with self.callbacks(
+            resolver, connect_seconds=connect_seconds, answer_seconds=answer_seconds
+        ) as callbacks:
             yield Sender(
                 outbox=self.outbox,
-                webhooks=self.webhooks,
+                attempts=attempts,
+                preparation=Preparation(self.outbox, self.webhooks, attempts, sha256=settings.sign_sha256),
                 callbacks=callbacks,
                 incidents=self.incidents,
                 clock=self.clock,
-                policy=RetryPolicy(timedelta(seconds=5), timedelta(seconds=900), settings.rules.reach),
+                policy=retry_policy(settings),
                 slots=slots,
                 jitter=jitter,
             )
+
+    def callbacks(
+        self, resolver: AbstractResolver | None = None, *, connect_seconds: float = 5, answer_seconds: float = 15
+    ) -> CallbackClient:
+        """What deliveries and alerts go through."""
+        settings = self.settings
+        limits = CallbackLimits(
+            connect_seconds,
+            total_seconds=30,
+            allow_http=settings.allow_http_callbacks,
+            allow_private=settings.allow_callbacks_to_private_addresses,
+            answer_seconds=answer_seconds,
+        )
+        return CallbackClient(limits, resolver)
 
     def app(self) -> FastAPI:
         """The HTTP interface of the publisher."""
@@ -163,7 +192,8 @@ class Bench:
         limits = IntakeLimits(
             settings.body_limit_bytes, settings.unpacked_limit_bytes, timedelta(days=400), timedelta(hours=1)
         )
-        app.include_router(intake_router(self.directory, Intake(self.store.spool, limits), self.clock))
+        intake = Intake(self.store.spool, limits)
+        app.include_router(intake_router(self.directory, intake, self.clock, self.record_sources.pushing))
         app.include_router(
             partner_router(self.directory, self.entitlement, self.store.lake, self.clock, settings.rules)
         )

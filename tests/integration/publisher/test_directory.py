@@ -16,7 +16,7 @@ from cdrelay.publisher.errors import (
     PartnerExists,
     PartnerUnknown,
 )
-from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench
+from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, Bench
 
 ALWAYS = Period(EPOCH, EPOCH + timedelta(days=40_000))
 

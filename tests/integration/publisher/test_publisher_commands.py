@@ -12,7 +12,13 @@ from typer.testing import CliRunner, Result
 from cdrelay.cli.context import Context
 from cdrelay.cli.publisher import app
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused
+from cdrelay.publisher.errors import (
+    PartnerUnknown,
+    WebhookExists,
+    WebhookRefused,
+    WebhookUnknown,
+    WindowOutOfReach,
+)
 from cdrelay.settings import read_settings
 from tests.integration.publisher.publisher_bench import ORG
 
@@ -49,7 +55,7 @@ def test_partners_and_organizations_are_set_up_and_listed(run: Run) -> None:
     assert (listed["id"], listed["name"], listed["organizations"]) == (partner, "Reseller", 1)
     run("partner", "add", "Second")
     assert run("organization", "assign", ORG, "Second").exit_code == 0
-    expected = [{"org_uuid": ORG, "name": "Customer", "partners": ["Reseller", "Second"]}]
+    expected = [{"org_uuid": ORG, "name": "Customer", "region": "", "partners": ["Reseller", "Second"]}]
     (organization,) = data(run("organization", "list", "--json"))
     assert organization | {"partners": sorted(organization["partners"])} == expected[0]
     assert data(run("organization", "list", "--partner", partner, "--json"))[0]["org_uuid"] == ORG
@@ -133,3 +139,17 @@ def test_a_tick_writes_deliveries_that_are_shown(run: Run) -> None:
     assert result.stdout == ""
     assert "no deliveries yet" in result.stderr
     assert data(run("deliveries", "--json")) == []
+
+
+def test_windows_are_sent_again_by_the_time_they_were_due(run: Run) -> None:
+    run("partner", "add", "Reseller")
+    with pytest.raises(WebhookUnknown):
+        run("send-again", "Reseller", "--from", "2020-01-01")
+    run("webhook", "set", "Reseller", URL, "--unsigned")
+    run("tick")
+    assert data(run("send-again", "Reseller", "--from", "2020-01-01", "--json")) == {"windows": 1, "deliveries": 1}
+    assert "1 windows are sent again" in run("send-again", "Reseller", "--from", "2020-01-01").stderr
+    assert [one["round"] for one in data(run("deliveries", "--json"))] == [0, 1]
+    with pytest.raises(WindowOutOfReach):
+        run("send-again", "Reseller", "--from", "2020-01-01", "--to", "2020-01-02")
+    assert run("send-again", "Reseller", "--from", "2020-01-02", "--to", "2020-01-01").exit_code == 2

@@ -1,6 +1,7 @@
 """Sending from a real outbox to a real callback over HTTP."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.publisher.deliveries import Attempt, Delivery, Due, delivery_id
+from cdrelay.publisher.bodies import PackedBody
+from cdrelay.publisher.deliveries import Delivery, Due, delivery_id
 from cdrelay.publisher.outbox import Outbox
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.retry import Decision
+from cdrelay.publisher.recording import Attempts, Judged
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.support.callback import Answer, Callback
 
@@ -37,8 +39,8 @@ def put(bench: Bench, partner: Partner, body: bytes = b'{"items":[]}', *, ticks:
         body_bytes=len(body),
         next_attempt_at=bench.clock.now(),
     )
-    bench.outbox.write_body(delivery.id, body)
-    bench.outbox.add_window([delivery])
+    bench.outbox.write_body(delivery.id, PackedBody.pack(body))
+    bench.outbox.add_windows([[delivery]])
     return delivery.id
 
 
@@ -82,7 +84,7 @@ async def test_what_is_delivered_leaves_the_outbox_and_a_row(bench: Bench) -> No
         delivery = put(bench, partner)
         await sender.send_due()
     assert state(bench, delivery) == ("delivered", 1)
-    assert list(bench.outbox.folder.glob("*.json.gz")) == []
+    assert list(bench.outbox.folder.glob("*.json.zst")) == []
     (attempt,) = bench.outbox.attempts_of(delivery)
     assert (attempt.number, attempt.status, attempt.outcome) == (1, 204, "delivered")
 
@@ -182,7 +184,7 @@ async def test_an_endpoint_that_is_not_there_is_tried_again(bench: Bench) -> Non
 
 async def test_a_callback_that_is_too_slow_is_tried_again(bench: Bench) -> None:
     partner = bench.partner()
-    async with Callback(otherwise=Answer(hangs=True)) as callback, bench.sender(total_seconds=0.2) as sender:
+    async with Callback(otherwise=Answer(hangs=True)) as callback, bench.sender(answer_seconds=0.2) as sender:
         bench.hook(partner, callback.url)
         delivery = put(bench, partner)
         await sender.send_due()
@@ -198,7 +200,7 @@ async def test_48_hours_after_its_window_a_delivery_is_given_up(bench: Bench) ->
         bench.clock.advance(START + timedelta(hours=48, minutes=-5) - bench.clock.now())
         await sender.send_due()
     assert state(bench, delivery) == ("failed", 1)
-    assert list(bench.outbox.folder.glob("*.json.gz")) == []
+    assert list(bench.outbox.folder.glob("*.json.zst")) == []
     assert any("out of reach" in one.what for one in bench.incidents.latest())
 
 
@@ -220,7 +222,7 @@ async def test_dead_partners_do_not_delay_the_others_though_they_outnumber_the_s
             bench.hook(partner, dead.url)
             put(bench, partner)
         # They are known to hang: one failed attempt each.
-        async with bench.sender(total_seconds=0.2) as sender:
+        async with bench.sender(answer_seconds=0.2) as sender:
             await sender.send_due()
         bench.advance(seconds=10)
         well = bench.partner("well")
@@ -239,7 +241,7 @@ async def test_dead_partners_do_not_delay_the_others_though_they_outnumber_the_s
 
 async def test_a_partner_has_one_delivery_under_way_at_a_time(bench: Bench) -> None:
     partner = bench.partner()
-    async with Callback(otherwise=Answer(hangs=True)) as callback, bench.sender(total_seconds=0.3) as sender:
+    async with Callback(otherwise=Answer(hangs=True)) as callback, bench.sender(answer_seconds=0.3) as sender:
         bench.hook(partner, callback.url)
         for ticks in range(3):
             put(bench, partner, ticks=ticks)
@@ -257,9 +259,9 @@ class SlowToLook(Outbox):
     loop: asyncio.AbstractEventLoop
     slow: Callback
 
-    def due(self, now: datetime) -> list[Due]:
+    def due(self, now: datetime, partner_ids: Collection[str] | None = None) -> list[Due]:
         """What is due; the second time, what was due a while ago."""
-        found = super().due(now)
+        found = super().due(now, partner_ids)
         self.looks += 1
         if self.looks == 2:
             self.loop.call_soon_threadsafe(self.slow.release)
@@ -289,17 +291,17 @@ async def test_a_delivery_that_is_through_while_the_rows_are_read_is_not_sent_tw
     assert state(bench, delivery) == ("delivered", 1)
 
 
-class ForgetsOnce(Outbox):
-    """An outbox that cannot write down the first attempt."""
+class ForgetsOnce(Attempts):
+    """Cannot write down the first attempt."""
 
     failed = False
 
-    def record(self, delivery: Delivery, attempt: Attempt, decision: Decision, sent_to: str | None) -> None:
+    def record(self, judged: Sequence[Judged]) -> None:
         """Fail the first time."""
         if not self.failed:
             self.failed = True
             raise DatabaseUnavailable("the control database is full")
-        super().record(delivery, attempt, decision, sent_to)
+        super().record(judged)
 
 
 async def test_what_was_sent_and_could_not_be_written_down_is_sent_again_but_not_at_once(bench: Bench) -> None:
@@ -307,8 +309,8 @@ async def test_what_was_sent_and_could_not_be_written_down_is_sent_again_but_not
     async with Callback() as callback:
         bench.hook(partner, callback.url)
         delivery = put(bench, partner)
-        bench.outbox = ForgetsOnce(bench.foundation.database, bench.outbox.folder, bench.clock)
-        async with bench.sender() as sender:
+        forgets = ForgetsOnce(bench.foundation.database, bench.clock, bench.alerts)
+        async with bench.sender(attempts=forgets) as sender:
             sending = asyncio.create_task(sender.send_due())
             async with asyncio.timeout(10):
                 while not await asyncio.to_thread(bench.incidents.latest):  # noqa: ASYNC110
@@ -366,3 +368,30 @@ async def test_a_webhook_changed_between_attempts_is_sent_to_at_its_new_address(
         bench.advance(seconds=5)
         await sender.send_due()
     assert "X-Spark-Signature" in new.requests[0].headers
+
+
+async def test_between_partners_the_window_that_leaves_the_reach_first_goes_first(bench: Bench) -> None:
+    async with Callback() as callback, bench.sender(slots=1) as sender:
+        order = [3, 0, 4, 1, 2]
+        windows = []
+        for ticks in order:
+            partner = bench.partner(f"partner {ticks}", [])
+            bench.hook(partner, callback.url)
+            windows.append((ticks, put(bench, partner, ticks=ticks)))
+        assert await sender.send_due() == 5
+    arrived = [request.headers["X-Cdrelay-Delivery"] for request in callback.requests]
+    assert arrived == [delivery for _, delivery in sorted(windows)]
+
+
+async def test_a_retry_that_is_due_goes_before_the_partners_younger_windows(bench: Bench) -> None:
+    partner = bench.partner()
+    async with Callback() as callback, bench.sender() as sender:
+        bench.hook(partner, callback.url)
+        callback.answers.append(Answer(413))
+        first = put(bench, partner)
+        await sender.send_due()
+        bench.advance(seconds=5)
+        windows = [first, *(put(bench, partner, ticks=ticks) for ticks in (2, 1))]
+        await sender.send_due()
+    arrived = [request.headers["X-Cdrelay-Delivery"] for request in callback.requests]
+    assert arrived == [first, first, windows[2], windows[1]]

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 
 from cdrelay.contract.windows import Period
-from cdrelay.lake.cut import Cut
+from cdrelay.publisher.bodies import PackedBody
+from cdrelay.publisher.deliveries import Attempt, delivery_id
 from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.parties import Partner
+from cdrelay.publisher.recording import Attempts, Judged
+from cdrelay.publisher.retry import Delivered
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 
 
@@ -178,6 +182,7 @@ class Dying:
 
     def __init__(self, real: Any, method: str, call: int, *, after: bool) -> None:
         self._real, self._method, self._call, self._after = real, method, call, after
+        self._calls = count(1)
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
@@ -185,11 +190,11 @@ class Dying:
             return real
 
         def dies(*arguments: Any) -> Any:
-            self._call -= 1
-            if self._call == 0 and not self._after:
+            last = next(self._calls) == self._call
+            if last and not self._after:
                 raise KilledError
             result = real(*arguments)
-            if self._call == 0:
+            if last:
                 raise KilledError
             return result
 
@@ -200,10 +205,10 @@ KILL_POINTS = [
     *(("loader", "drain", 1, after) for after in (False, True)),
     ("lake", "last_load", 1, True),
     *(("cuts", "add", 1, after) for after in (False, True)),
-    ("lake", "read_window", 1, False),
-    # Bodies 1 to 3 are of the first partner, 4 to 6 of the second.
+    *(("lake", "window", 1, after) for after in (False, True)),
+    # Six bodies, three for each of two partners.
     *(("outbox", "write_body", call, after) for call in (1, 2, 4, 6) for after in (False, True)),
-    *(("outbox", "add_window", call, after) for call in (1, 2) for after in (False, True)),
+    *(("outbox", "add_windows", 1, after) for after in (False, True)),
     *(("cuts", "mark_spread", 1, after) for after in (False, True)),
     *(("outbox", "sweep", 1, after) for after in (False, True)),
 ]
@@ -230,8 +235,8 @@ def test_killed_anywhere_the_tick_is_repeated_exactly(
     alive.advance(minutes=5)
     alive.ticker(per_post=2).tick_once()
 
-    for delivery_id, body in seen_before.items():
-        assert alive.outbox.read_body(delivery_id)[1] == body
+    for seen, body in seen_before.items():
+        assert alive.outbox.read_body(seen)[1] == body
     by_partner: dict[str, list[str]] = {}
     for one in alive.outbox.latest():
         by_partner.setdefault(one.partner_id, []).extend(ids(alive.outbox.read_body(one.id)[1]))
@@ -240,26 +245,26 @@ def test_killed_anywhere_the_tick_is_repeated_exactly(
     if cut_before is not None:
         first = [one for one in alive.outbox.latest() if one.tick == minutes(5)]
         assert sum(one.records for one in first) == 10
-    bodies = {path.name.removesuffix(".json.gz") for path in alive.outbox.folder.glob("*.json.gz")}
+    bodies = {path.name.removesuffix(".json.zst") for path in alive.outbox.folder.glob("*.json.zst")}
     assert bodies == {one.id for one in alive.outbox.latest()}
     alive.close()
 
 
 class BrokenFor:
-    """A lake that cannot be read for some organizations, as when a disk fails for one partner's outbox."""
+    """An outbox that cannot take the bodies of one partner's window, as when its disk has bad places."""
 
-    def __init__(self, lake: Any, org: str) -> None:
-        self._lake, self._org = lake, org
+    def __init__(self, outbox: Outbox, partner: Partner, tick: datetime) -> None:
+        self._outbox = outbox
+        self._broken = delivery_id(partner.id, tick, 1)
 
-    def last_load(self) -> int:
-        """As the lake says."""
-        return int(self._lake.last_load())
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outbox, name)
 
-    def read_window(self, before: Cut | None, now: Cut, organizations: Collection[str]) -> Iterator[bytes]:
-        """Break for the one organization."""
-        if self._org in organizations:
+    def write_body(self, delivery_id: str, body: PackedBody) -> None:
+        """Break for the one window."""
+        if delivery_id == self._broken:
             raise OSError("the disk of this partner is broken")
-        return iter(self._lake.read_window(before, now, organizations))
+        self._outbox.write_body(delivery_id, body)
 
 
 def test_a_partner_that_fails_keeps_no_other_from_its_window_and_is_made_up_for(bench: Bench) -> None:
@@ -268,7 +273,7 @@ def test_a_partner_that_fails_keeps_no_other_from_its_window_and_is_made_up_for(
         bench.hook(partner)
     bench.spool(record("a", minutes(-1), ORG), record("b", minutes(-1), OTHER_ORG))
     bench.advance(minutes=5)
-    report = bench.ticker(lake=BrokenFor(bench.store.lake, ORG)).tick_once()
+    report = bench.ticker(outbox=BrokenFor(bench.outbox, unlucky, minutes(5))).tick_once()
     assert (report.deliveries, report.failures) == (1, 1)
     assert [one.partner_id for one in bench.outbox.latest()] == [lucky.id]
     assert "the disk of this partner is broken" in bench.incidents.latest()[0].what
@@ -280,13 +285,14 @@ def test_a_partner_that_fails_keeps_no_other_from_its_window_and_is_made_up_for(
 
 
 def test_a_partner_that_fails_for_48_hours_is_tried_no_longer(bench: Bench) -> None:
-    bench.hook(bench.partner())
+    partner = bench.partner()
+    bench.hook(partner)
     bench.advance(minutes=5)
-    broken = BrokenFor(bench.store.lake, ORG)
-    bench.ticker(lake=broken).tick_once()
+    broken = BrokenFor(bench.outbox, partner, minutes(5))
+    bench.ticker(outbox=broken).tick_once()
     assert [one.tick for one in bench.cuts.to_spread()] == [minutes(5)]
     bench.advance(hours=48, minutes=5)
-    bench.ticker(lake=broken).tick_once()
+    bench.ticker(outbox=broken).tick_once()
     assert minutes(5) not in [one.tick for one in bench.cuts.to_spread()]
 
 
@@ -319,7 +325,7 @@ def test_deliveries_out_of_reach_are_given_up_and_their_bodies_go(bench: Bench) 
     bench.ticker().tick_once()
     statistics = bench.outbox.statistics()
     assert (statistics.pending, statistics.failed) == (waiting - 1, 1)
-    assert len(list(bench.outbox.folder.glob("*.json.gz"))) == waiting - 1
+    assert len(list(bench.outbox.folder.glob("*.json.zst"))) == waiting - 1
 
 
 async def test_two_tickers_at_once_write_every_window_once(bench: Bench) -> None:
@@ -357,3 +363,28 @@ async def test_the_loop_ticks_on_every_multiple_and_goes_on_after_an_error(bench
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     assert any("OSError" in one.what for one in bench.incidents.latest())
+
+
+def test_the_delivery_log_forgets_what_is_old_and_no_longer_pending(bench: Bench) -> None:
+    for name in ("one", "two"):
+        bench.hook(bench.partner(name))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    arrived, waiting = bench.outbox.latest()
+    attempts = Attempts(bench.foundation.database, bench.clock, bench.alerts)
+    attempt = Attempt(1, bench.clock.now(), 1, 200, "delivered", "")
+    attempts.record([Judged(arrived, attempt, Delivered(), "https://callback.example/")])
+    assert bench.outbox.forget_before(minutes(5)) == 0
+    assert bench.outbox.forget_before(minutes(5) + timedelta.resolution) == 1
+    assert [one.id for one in bench.outbox.latest()] == [waiting.id]
+    assert bench.outbox.attempts_of(arrived.id) == []
+
+
+def test_the_log_of_the_48_hours_is_never_forgotten(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.outbox.give_up_before(minutes(60))
+    bench.advance(minutes=5)
+    bench.ticker(keep_log=timedelta(seconds=1)).tick_once()
+    assert [one.tick for one in bench.outbox.latest()] == [minutes(10), minutes(5)]

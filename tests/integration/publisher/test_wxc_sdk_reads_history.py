@@ -4,17 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from requests import Response
 from wxc_sdk import WebexSimpleApi
 from wxc_sdk.rest import RestError
@@ -28,6 +23,7 @@ from cdrelay.wiring import PublisherParts, Running, assemble, open_foundation
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, record, report_id
 from tests.support.lake_builder import document
 from tests.support.server import serving
+from tests.support.tls import write_certificate
 
 # In compressed time the minute of the limits is a second, and that is what the SDK sleeps when it is told to wait.
 COMPRESS = 60
@@ -70,26 +66,7 @@ class Sdk:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a key and the certificate of 127.0.0.1 that goes with it."""
-    key, start = ec.generate_private_key(ec.SECP256R1()), datetime(2020, 1, 1, tzinfo=UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=36_500))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return file
+    return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -95,15 +95,14 @@ def test_both_times_are_required(missing: str) -> None:
         ("0", 500),
         ("-3", 500),
         ("5001", 5_000),
-        ("999999999", 5_000),
-        ("", 5_000),
+        ("9" * 99, 5_000),
     ],
 )
 def test_max_is_pulled_to_the_nearest_end(text: str, limit: int) -> None:
     assert ask(RULES.feed, NOW - 2 * HOUR, NOW - HOUR, max=text).limit == limit
 
 
-@pytest.mark.parametrize("text", ["many", "1.5", "1e3", "²", "٣", " 500", "+500", "--1", "-", "1" * 10])
+@pytest.mark.parametrize("text", ["many", "1.5", "1e3", "²", "٣", " 500", "+500", "--1", "-", "1" * 100, ""])
 def test_max_that_is_no_whole_number_is_refused(text: str) -> None:
     words = refusal(RULES.feed, NOW - 2 * HOUR, NOW - HOUR, max=text)
     assert words == "max: must be a whole number from 500 to 5000"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdrelay.contract.signature import Verifier, sign, verify
+from cdrelay.contract.signature import Verifier, sign, sign_sha256, verify
 
 BODY, SECRET = b'{"items":[]}', "example-secret"
 SIGNATURE = "e74814f66b6a7aebb5429ebdb1558138d788dc20"
@@ -21,6 +21,15 @@ SIGNATURE = "e74814f66b6a7aebb5429ebdb1558138d788dc20"
 )
 def test_the_published_vectors_come_out(secret: str, body: bytes, signature: str) -> None:
     assert sign(secret, body) == signature
+
+
+def test_the_sha256_vector_comes_out_and_is_verified() -> None:
+    signature = "d66aaa5acd50e0e3746f431e3acbc6b72abe11efe057f6c30f3506849dc89d84"
+    assert sign_sha256(SECRET, BODY) == signature
+    assert verify([SECRET], BODY, signature, "sha256")
+    assert not verify([SECRET], BODY, signature)
+    assert not verify([SECRET], BODY, SIGNATURE, "sha256")
+    assert not verify([SECRET], BODY, None, "sha256")
 
 
 def test_what_is_signed_is_verified() -> None:

@@ -27,13 +27,22 @@ PIECES = {
     "select": "SELECT 1",
     "options": "FORMAT csv",
     "folder": literal("lake"),
+    "holder": "coalesce(user_uuid, '')",
+    "claimed": "true",
+    "selected": "true",
 }
 
 
-def texts() -> dict[str, str]:
-    """The statements as they are written, by name."""
+EXPRESSIONS = "conditions.sql"
+"""The file that has no statements but parts of them."""
+
+
+def texts(*, expressions: bool = False) -> dict[str, str]:
+    """The statements, or else the expressions, as they are written, by name."""
     found: dict[str, str] = {}
     for file in (files("cdrelay.lake") / "sql").iterdir():
+        if (file.name == EXPRESSIONS) != expressions:
+            continue
         for block in file.read_text("utf-8").split("-- name: ")[1:]:
             name, _, text = block.partition("\n")
             assert name not in found, f"{name} is there twice"
@@ -48,6 +57,12 @@ def test_a_statement_renders_to_sql_that_parses(name: str) -> None:
     assert "{{" not in rendered
     with duckdb.connect() as engine:
         assert engine.extract_statements(rendered)
+
+
+@pytest.mark.parametrize("name", sorted(texts(expressions=True)))
+def test_an_expression_renders_to_sql_that_parses(name: str) -> None:
+    with duckdb.connect() as engine:
+        assert engine.extract_statements(f"SELECT {statement(name, holder=PIECES['holder'])}")
 
 
 @pytest.mark.parametrize(

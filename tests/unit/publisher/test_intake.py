@@ -14,10 +14,12 @@ from cdrelay.publisher.intake import (
     content_kind,
     examine,
 )
+from cdrelay.publisher.sources.origin import Origin
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 LIMITS = IntakeLimits(1_000, 1_000, timedelta(days=400), timedelta(hours=1))
 PLAUSIBLE = LIMITS.plausible(NOW)
+RECORDS = Origin(name="intake")
 ORG, ID = "11111111-2222-4333-8444-555555555555", "0a0a0a0a-2222-3333-8444-555555555555"
 GOOD = {"Report ID": ID, "Org UUID": ORG, "Report time": "2026-11-24T16:59:00.000Z"}
 
@@ -39,7 +41,7 @@ def raw(record: object) -> msgspec.Raw:
     ],
 )
 def test_a_refused_record_is_named_with_its_field(change: dict[str, str], field: str, report_id: str | None) -> None:
-    found = examine([raw(GOOD), raw(GOOD | change)], PLAUSIBLE)
+    found = examine([raw(GOOD), raw(GOOD | change)], RECORDS, PLAUSIBLE)
     assert len(found.good) == found.refused_total == 1
     (refusal,) = found.refused
     assert (refusal.index, refusal.field, refusal.report_id) == (1, field, report_id)
@@ -47,16 +49,16 @@ def test_a_refused_record_is_named_with_its_field(change: dict[str, str], field:
 
 def test_report_times_on_the_edge_are_believed() -> None:
     edges = ["2026-11-24T18:00:00.000Z", "2025-10-20T17:00:00.000Z"]
-    assert examine([raw(GOOD | {"Report time": edge}) for edge in edges], PLAUSIBLE).refused_total == 0
+    assert examine([raw(GOOD | {"Report time": edge}) for edge in edges], RECORDS, PLAUSIBLE).refused_total == 0
 
 
 def test_what_is_no_object_is_refused() -> None:
-    found = examine([msgspec.Raw(b'{"broken'), raw(7), raw([GOOD]), raw(None)], PLAUSIBLE)
+    found = examine([msgspec.Raw(b'{"broken'), raw(7), raw([GOOD]), raw(None)], RECORDS, PLAUSIBLE)
     assert [(one.index, one.report_id) for one in found.refused] == [(0, None), (1, None), (2, None), (3, None)]
 
 
 def test_the_first_1000_refused_records_are_listed_and_all_are_counted() -> None:
-    found = examine([raw({})] * 1_001, PLAUSIBLE)
+    found = examine([raw({})] * 1_001, RECORDS, PLAUSIBLE)
     assert (len(found.refused), found.refused_total) == (1_000, 1_001)
 
 

@@ -1,5 +1,6 @@
 """What follows from an attempt."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -108,19 +109,90 @@ def test_it_is_given_up_only_when_the_next_attempt_would_come_out_of_reach() -> 
     assert after(Answered(200), window_end=just_out) == Delivered()
 
 
+SINCE = NOW - timedelta(hours=24)
+SWITCHES = replace(POLICY, switch_off_after=timedelta(hours=24))
+
+
+FAILED = Answered(500)
+
+
+def failing(since: datetime | None, outcome: Outcome = FAILED, policy: RetryPolicy = POLICY) -> Decision:
+    """The decision at NOW for a partner that has been failing since then."""
+    return decide(3, outcome, now=NOW, window_end=NOW, policy=policy, jitter=1.0, failing_since=since)
+
+
+def test_after_the_time_that_is_set_without_a_success_the_webhook_is_switched_off_with_the_reason() -> None:
+    decision = failing(SINCE, policy=SWITCHES)
+    assert decision == SwitchOff(
+        "nothing arrived since 2026-11-23 17:00 UTC; lastly: the callback answered 500", failing_since=SINCE
+    )
+
+
+@pytest.mark.parametrize(
+    ("since", "outcome", "policy"),
+    [
+        (None, Answered(500), SWITCHES),
+        (SINCE + timedelta(microseconds=1), Answered(500), SWITCHES),
+        (SINCE, Answered(200), SWITCHES),
+        (SINCE, Answered(500), POLICY),
+    ],
+)
+def test_before_that_after_a_success_or_when_it_is_not_set_it_stays_on(
+    since: datetime | None, outcome: Outcome, policy: RetryPolicy
+) -> None:
+    assert not isinstance(failing(since, outcome, policy), SwitchOff)
+
+
+@pytest.mark.parametrize(("minutes", "waits"), [(0, 0), (1, 60), (10, 600), (15, 900), (600, 900)])
+def test_the_partners_others_wait_for_as_long_as_the_callback_has_been_failing(minutes: int, waits: float) -> None:
+    decision = failing(NOW - timedelta(minutes=minutes))
+    assert isinstance(decision, RetryAt)
+    assert decision.others_from == NOW + timedelta(seconds=waits)
+
+
+def test_a_first_failure_keeps_no_other_waiting() -> None:
+    decision = failing(None)
+    assert isinstance(decision, RetryAt)
+    assert decision.others_from == NOW
+
+
+def test_what_failed_itself_does_not_come_again_before_the_others() -> None:
+    decision = failing(NOW - timedelta(minutes=10))  # its own third wait would be 20 seconds
+    assert isinstance(decision, RetryAt)
+    assert decision.moment == decision.others_from == NOW + timedelta(minutes=10)
+
+
+def test_a_retry_after_holds_for_all_of_the_partner() -> None:
+    decision = failing(None, Answered(503, "60"))
+    assert isinstance(decision, RetryAt)
+    assert decision.moment == decision.others_from == NOW + timedelta(seconds=60)
+
+
 OUTCOMES = st.one_of(
     st.builds(Answered, st.integers(100, 999), st.none() | st.text() | st.integers(0, 10**30).map(str)),
     st.builds(NotReached, st.text()),
 )
 
 
-@given(OUTCOMES, st.integers(1, 10_000), st.floats(0, 1), st.timedeltas(timedelta(0), timedelta(hours=50)))
+AGES = st.timedeltas(timedelta(0), timedelta(hours=50))
+
+
+@given(OUTCOMES, st.integers(1, 10_000), st.floats(0, 1), AGES, st.none() | AGES)
 def test_a_retry_is_never_before_now_nor_later_than_the_clamp_nor_out_of_reach(
-    outcome: Outcome, attempt: int, jitter: float, age: timedelta
+    outcome: Outcome, attempt: int, jitter: float, age: timedelta, failing_for: timedelta | None
 ) -> None:
-    decision = after(outcome, attempt, window_end=NOW - age, jitter=jitter)
+    decision = decide(
+        attempt,
+        outcome,
+        now=NOW,
+        window_end=NOW - age,
+        policy=POLICY,
+        jitter=jitter,
+        failing_since=None if failing_for is None else NOW - failing_for,
+    )
     if isinstance(decision, RetryAt):
         assert NOW < decision.moment <= NOW + POLICY.longest
+        assert NOW <= decision.others_from <= decision.moment
         assert decision.moment <= NOW - age + POLICY.reach
 
 

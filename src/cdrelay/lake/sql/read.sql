@@ -8,14 +8,14 @@ SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_t
 -- One organization's records of a period as wire JSON, oldest first.
 SELECT {{wire_json}}, extra
 FROM {{rows}}
-WHERE org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
+WHERE {{claimed}} AND org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
 ORDER BY report_time, report_id;
 
 -- name: page_ends
 -- Where a page of one organization's records ends: its last record and, when there is a next page, that one's first.
 SELECT {{moment}}, report_id
 FROM {{rows}}
-WHERE org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
+WHERE {{claimed}} AND org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
     AND ({{moment}} > $after_moment OR report_id > $after_id)
     AND (len($locations::VARCHAR[]) = 0 OR list_contains($locations::VARCHAR[], location))
 ORDER BY {{moment}}, report_id
@@ -25,25 +25,8 @@ LIMIT 2 OFFSET $skip;
 -- The records of such a page as wire JSON, in its order.
 SELECT {{wire_json}}, extra
 FROM {{rows}}
-WHERE org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
+WHERE {{claimed}} AND org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
     AND ({{moment}} > $after_moment OR report_id > $after_id)
     AND ({{moment}} < $last_moment OR report_id <= $last_id)
     AND (len($locations::VARCHAR[]) = 0 OR list_contains($locations::VARCHAR[], location))
 ORDER BY {{moment}}, report_id;
-
--- name: read_window
--- What is due between two cuts: in the second, whose cut-off is the end or after it, and not in the first.
-SELECT {{wire_json}}, extra
-FROM {{rows}}
-WHERE org_uuid IN (SELECT unnest($organizations))
-    AND load_seq <= $now_seq AND report_time >= $start AND report_time < $end
-    AND NOT (load_seq <= $before_seq AND report_time < $before_cutoff)
-ORDER BY report_time, report_id;
-
--- name: count_by_step
--- Records for each step of Report time, for the picture of the last hours.
-SELECT time_bucket($step, report_time) AS moment, count(*)
-FROM {{rows}}
-WHERE report_time >= $start AND report_time < $end
-GROUP BY moment
-ORDER BY moment;

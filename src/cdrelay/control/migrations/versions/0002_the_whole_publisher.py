@@ -26,6 +26,12 @@ def upgrade() -> None:
         deliveries.create_unique_constraint(
             op.f("uq_deliveries_partner_id_tick_round_part"), ["partner_id", "tick", "round", "part"]
         )
+    op.create_index(
+        "ix_deliveries_pending",
+        "deliveries",
+        ["partner_id", "window_end", "round", "part", "next_attempt_at"],
+        sqlite_where=sa.text("state = 'pending'"),
+    )
     with op.batch_alter_table("webhooks") as webhooks:
         webhooks.add_column(sa.Column("previous_secret", sa.LargeBinary(), nullable=True))
         webhooks.add_column(sa.Column("previous_secret_until", UtcDateTime(), nullable=True))
@@ -80,19 +86,35 @@ def _relations_in_time() -> None:
 
 def _new_tables() -> None:
     op.create_table(
+        "operator_keys",
+        sa.Column("key_sha256", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("key_sha256", name=op.f("pk_operator_keys")),
+        comment="Keys of the operator's own programs: they may manage the directory.",
+    )
+    op.create_table(
         "record_sources",
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False, comment="folder, cdr_stream or cdr_feed"),
+        sa.Column("kind", sa.String(length=16), nullable=False, comment="folder, follow, cdr_stream, cdr_feed or push"),
         sa.Column(
             "format", sa.String(length=16), nullable=False, comment="of what it gives: record, freeswitch or asterisk"
         ),
-        sa.Column("location", sa.Text(), nullable=False, comment="the folder, or the base address of the provider"),
+        sa.Column(
+            "location",
+            sa.Text(),
+            nullable=False,
+            comment="the folder, the file, or the base address of the provider",
+        ),
         sa.Column(
             "org_uuid",
             sa.String(length=36),
             nullable=True,
             comment="whose calls they are, where they do not say it themselves",
         ),
+        sa.Column("org_map", sa.Text(), nullable=False, comment="rules that tell whose calls they are, as CSV"),
+        sa.Column("time_zone", sa.String(length=64), nullable=False, comment="of times that say none"),
         sa.Column("token", sa.LargeBinary(), nullable=True, comment="encrypted access token of the provider"),
         sa.Column("cursor", sa.Text(), nullable=False, comment="how far it has been read; empty: not at all"),
         sa.Column("active", sa.Boolean(), nullable=False),
@@ -252,7 +274,6 @@ def _new_tables() -> None:
         sa.Column("grant_id", sa.String(length=36), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
-        sa.Column("replaced_at", UtcDateTime(), nullable=True, comment="when a newer one took its place"),
         sa.Column("revoked_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["grant_id"], ["grants.id"], name=op.f("fk_refresh_tokens_grant_id"), ondelete="CASCADE"

@@ -1,17 +1,13 @@
-"""What an answer of the provider's partner endpoints means and what to do about it. Pure (FACTS 2.3, 3.3; TRAPS 24)."""
+"""What an answer of a provider's endpoints means and what to do about it. Pure (FACTS 2.3, 3.3; TRAPS 24)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated
 
-import msgspec
-
-from cdrelay.collector.addresses import redirected_base
-from cdrelay.collector.errors import ProviderError, ProviderRefused, ProviderRejected, ProviderUnavailable
+from cdrelay.contract.addresses import redirected_base
 from cdrelay.contract.error_bodies import error_message
-from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.errors import CdrelayError
 
 _FIRST_WAIT_SECONDS = 1.0
 _FIRST_WAIT_WHEN_BUSY_SECONDS = 5.0
@@ -19,6 +15,26 @@ _FIRST_WAIT_WHEN_BUSY_SECONDS = 5.0
 _BUSY = frozenset({423, 425, 429})
 _PASSING = _BUSY | {None, 200, 408, 500, 502, 503, 504}
 """What another attempt may mend; a 200 is among them for the sake of bodies that make no sense."""
+
+
+class ProviderError(CdrelayError):
+    """The provider did not give what was asked for; `status` is that of HTTP, None without answer."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ProviderRefused(ProviderError):
+    """The provider does not let this token in (401) or does not let it do this (403): asking on is of no use."""
+
+
+class ProviderRejected(ProviderError):
+    """The provider calls this request wrong, such as a period out of its reach: the next request may still succeed."""
+
+
+class ProviderUnavailable(ProviderError):
+    """No sensible answer came in all attempts: unreachable, too busy, an error page, or a body that makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +147,3 @@ def _said(answer: Answer) -> str:
     if answer.problem is not None:
         return answer.problem
     return f"HTTP {answer.status}, {error_message(answer.body) or 'without a word'}"
-
-
-class _Count(msgspec.Struct):
-    organization: str = msgspec.field(name="orgId")
-    count: Annotated[int, msgspec.Meta(ge=0)]
-
-
-class _Counts(msgspec.Struct):
-    cdr_counts: list[_Count]
-
-
-def read_counts(body: bytes) -> list[tuple[str, int]]:
-    """Organizations and counts of one page, in its order, ids as bare UUIDs. Raises ValueError for nonsense."""
-    try:
-        page = msgspec.json.decode(body, type=_Counts, strict=False)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError(f"the body is no page of counts: {error}") from error
-    return [(organization_uuid(line.organization), line.count) for line in page.cdr_counts]

@@ -1,7 +1,6 @@
 import pytest
 
-from cdrelay.collector.addresses import checked_base, next_page, redirected_base
-from cdrelay.collector.errors import SourceRefused
+from cdrelay.contract.addresses import AddressRefused, checked_base, next_page, redirected_base
 
 BASE = "https://analytics.webexapis.com"
 EU = "https://analytics-calling-eu.webexapis.com"
@@ -39,7 +38,7 @@ def test_api_addresses_are_kept_without_the_path_of_the_endpoints(given: str, ke
     ],
 )
 def test_addresses_that_would_expose_the_token_or_make_no_sense_are_refused(given: str) -> None:
-    with pytest.raises(SourceRefused):
+    with pytest.raises(AddressRefused):
         checked_base(given)
 
 
@@ -113,5 +112,5 @@ def test_the_next_page_is_read_from_the_link_header(link: str | None, following:
     ],
 )
 def test_a_next_page_elsewhere_is_not_followed(link: str) -> None:
-    with pytest.raises(SourceRefused):
+    with pytest.raises(AddressRefused):
         next_page(link, ASKED)

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from cdrelay.collector.errors import SourceRefused
+from cdrelay.errors import CdrelayError
 
 PROVIDER_SUFFIX = "webexapis.com"
 """All regional hosts of the provider are under it (FACTS 3.4)."""
@@ -12,6 +12,10 @@ PROVIDER_SUFFIX = "webexapis.com"
 _HOST = re.compile(
     r"(?<![\w.@-])((?:[a-z0-9-]+\.)+[a-z0-9-]+)(?::(\d{1,5}))?(?![\w.@-]*[\w@-])", re.ASCII | re.IGNORECASE
 )
+
+
+class AddressRefused(CdrelayError):
+    """An address that a token is not sent to; the message says why."""
 
 
 def is_loopback(host: str) -> bool:
@@ -27,16 +31,18 @@ def is_loopback(host: str) -> bool:
 def checked_base(api: str) -> str:
     """The base address as it is kept: scheme and host, to which `/v1/partners/…` is added.
 
-    The path of the seed's examples is taken off, so that both spellings work. Raises SourceRefused unless it is https,
+    The path of the seed's examples is taken off, so that both spellings work. Raises AddressRefused unless it is https,
     or http to this machine: the token must not travel in the open.
     """
     parts = _split(api.strip())
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SourceRefused("the api address must look like https://analytics.webexapis.com")
+        raise AddressRefused("the api address must look like https://analytics.webexapis.com")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise SourceRefused("the api address has no user, query or fragment; the token is given by itself")
+        raise AddressRefused("the api address has no user, query or fragment; the token is given by itself")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise SourceRefused("the api address must be https, because the token is sent there; only loopback may be http")
+        raise AddressRefused(
+            "the api address must be https, because the token is sent there; only loopback may be http"
+        )
     path = parts.path.rstrip("/").removesuffix("/partners").removesuffix("/v1")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
@@ -81,12 +87,12 @@ def next_page(link: str | None, asked: str) -> str | None:
     """The address of the next page from a `Link` header of the answer to `asked`; None when there is none.
 
     The malformed sample of the documentation (doubled `<`, quote outside; FACTS 3.2) is read too. Raises
-    SourceRefused when it leads to a host that may not have the token.
+    AddressRefused when it leads to a host that may not have the token.
     """
     for match in re.finditer(r"<+\s*([^<>\s]+)\s*>+\s*([^<]*)", link or ""):
         if re.search(r'rel\s*=\s*"?\s*next\b', match[2], re.IGNORECASE):
             target, here = _split(urljoin(asked, match[1])), urlsplit(asked)
             if target is None or target.scheme != here.scheme or not _trusted(target.hostname or "", here):
-                raise SourceRefused("the next page is said to be on another host; the token is not sent there")
+                raise AddressRefused("the next page is said to be on another host; the token is not sent there")
             return target.geturl()
     return None

@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from cdrelay.collector.answers import (
+from cdrelay.contract.answers import (
     Again,
     Answer,
     Decision,
@@ -11,17 +11,17 @@ from cdrelay.collector.answers import (
     GiveUp,
     Nothing,
     Patience,
+    ProviderError,
+    ProviderRefused,
+    ProviderRejected,
+    ProviderUnavailable,
     Take,
     decide,
-    read_counts,
 )
-from cdrelay.collector.errors import ProviderError, ProviderRefused, ProviderRejected, ProviderUnavailable
-from cdrelay.contract.organization_ids import encoded_organization_id
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 BASE = "https://analytics.webexapis.com"
 PATIENCE = Patience(attempts=4, longest_wait_seconds=120.0)
-ORG = "47f0d0c2-f05a-44cc-870d-7a3daf859c6c"
 
 
 def decided(answer: Answer, attempt: int = 1) -> Decision:
@@ -100,25 +100,3 @@ def test_another_region_is_followed_and_not_for_ever() -> None:
     answer = Answer(451, {}, b'{"message": "Please use analytics-calling-eu.webexapis.com"}')
     assert decided(answer) == Elsewhere("https://analytics-calling-eu.webexapis.com")
     assert isinstance(decided(answer, attempt=4), GiveUp)
-
-
-def test_counts_are_read_with_either_form_of_id_and_numbers_as_text() -> None:
-    body = f'{{"cdr_counts": [{{"orgId": "{encoded_organization_id(ORG)}", "count": "3", "more": 1}}]}}'
-    assert read_counts(body.encode()) == [(ORG, 3)]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"<html>busy</html>",
-        b"[]",
-        b'{"cdr_counts": [{"orgId": "x", "count": 1}]}',
-        b'{"cdr_counts": [{"count": 1}]}',
-        b'{"cdr_counts": [{"orgId": "47f0d0c2-f05a-44cc-870d-7a3daf859c6c", "count": -1}]}',
-        b'{"x": ' + b"[" * 100_000,
-    ],
-)
-def test_nonsense_is_no_page_of_counts(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        read_counts(body)

@@ -1,0 +1,96 @@
+"""Delivering: cut, build, sign and send a window of 200,000 records, against a bare loop of ready-made bodies.
+
+For one partner in parts of 5,000 records, and for 1,000 partners with 200 records each. The bare loop sends bodies of
+the same sizes with the same client, as many at once, to the same sink: a listener in a process of its own that reads
+each body to its end and answers.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+import uvloop
+
+from bench.measure import Measure, stopwatch
+from bench.publishing import open_filled
+from bench.sink import sink
+from cdrelay.publisher.alerts import Alerts
+from cdrelay.publisher.callback import CallbackClient
+from cdrelay.publisher.preparing import Preparation
+from cdrelay.publisher.recording import Attempts
+from cdrelay.publisher.sending import Sender
+from cdrelay.wiring import Foundation, PublisherParts, callback_limits, retry_policy
+
+RECORDS = 200_000
+TURNS = 2
+
+
+def run(scratch: Path) -> list[Measure]:
+    """Both shapes, each side in turns; the best of each counts."""
+    return [_measure(scratch, 1), _measure(scratch, 1_000)]
+
+
+def _measure(scratch: Path, partners: int) -> Measure:
+    ours, bare, size, posts = [], [], 0, 0
+    for turn in range(TURNS):
+        home = scratch / f"{partners}-{turn}"
+        with sink() as url:
+            foundation, parts = open_filled(home, RECORDS, partners, url)
+            at_once = min(partners, foundation.settings.deliveries_at_once)
+            with stopwatch() as elapsed:
+                parts.ticker.tick_once()
+                cut = elapsed()
+                uvloop.run(_send(foundation, parts))
+                ours.append((elapsed(), cut))
+            sizes = [one.body_bytes for one in parts.outbox.latest(RECORDS)]
+            assert sum(one.records for one in parts.outbox.latest(RECORDS)) == RECORDS
+            assert parts.outbox.statistics().delivered == len(sizes)
+            size, posts = sum(sizes), len(sizes)
+            bare.append(uvloop.run(_bare(url, sizes, at_once)))
+            foundation.close()
+    seconds, cut = min(ours)
+    return Measure(
+        f"a window of {RECORDS:,} records for {partners:,} partner{'s' * (partners > 1)}",
+        f"{size / seconds / 1e6:,.0f} MB/s ({cut:.2f} s to cut and build, {seconds - cut:.2f} s to sign and send);"
+        f" bare {size / min(bare) / 1e6:,.0f} MB/s; {posts:,} bodies, {size / 1e6:,.0f} MB",
+        min(bare) / seconds,
+        0.5,
+        "at least",
+    )
+
+
+async def _send(foundation: Foundation, parts: PublisherParts) -> None:
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    attempts = Attempts(database, clock, Alerts(database, clock, by_mail=False))
+    async with CallbackClient(callback_limits(settings)) as callbacks:
+        sender = Sender(
+            outbox=parts.outbox,
+            attempts=attempts,
+            preparation=Preparation(parts.outbox, parts.webhooks, attempts),
+            callbacks=callbacks,
+            incidents=foundation.incidents,
+            clock=clock,
+            policy=retry_policy(settings),
+            slots=settings.deliveries_at_once,
+            jitter=random.random,
+        )
+        await sender.send_due()
+
+
+async def _bare(url: str, sizes: Sequence[int], at_once: int) -> float:
+    """Seconds to send bodies of these sizes, `at_once` at a time."""
+    longest = b"x" * max(sizes)
+    bodies = iter([memoryview(longest)[:size] for size in sizes])
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+
+        async def send() -> None:
+            for body in bodies:
+                async with session.post(url, data=bytes(body)) as response:
+                    await response.read()
+                    assert response.status == 200
+
+        with stopwatch() as elapsed:
+            await asyncio.gather(*(send() for _ in range(at_once)))
+            return elapsed()

@@ -1,0 +1,80 @@
+"""`cdrelay publisher deliveries`, `tick`, `send-again`: what was sent, what is owed, and what is sent once more."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import print_json, show, talk
+from cdrelay.cli.period import read_moment
+from cdrelay.contract.windows import Period
+
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def deliveries(
+    typer_context: typer.Context,
+    number: Annotated[int, typer.Option("--number", "-n", help="How many, the newest first.", min=1)] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the latest deliveries and how far each has come."""
+    parts = context_of(typer_context).publisher()
+    names = {one.id: one.name for one in parts.directory.partners()}
+    rows = []
+    for one in parts.outbox.latest(number):
+        attempts = parts.outbox.attempts_of(one.id)
+        rows.append(
+            {
+                "id": one.id,
+                "partner": names.get(one.partner_id, one.partner_id),
+                "window_start": one.window.start,
+                "window_end": one.window.end,
+                "round": one.round,
+                "part": f"{one.part}/{one.parts}",
+                "records": one.records,
+                "state": one.state,
+                "attempts": one.attempts,
+                "next_attempt_at": one.next_attempt_at,
+                "last_outcome": attempts[-1].outcome if attempts else None,
+            }
+        )
+    show(rows, as_json, "there are no deliveries yet")
+
+
+def tick(typer_context: typer.Context, as_json: JsonOption = False) -> None:
+    """Cut the windows that are owed now and write their deliveries. A running server does so by itself, and sends."""
+    report = context_of(typer_context).publisher().ticker.tick_once()
+    if as_json:
+        print_json(asdict(report))
+    else:
+        talk.print(f"{report.cut} ticks cut, {report.deliveries} deliveries written, {report.failures} failures")
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def send_again(
+    typer_context: typer.Context,
+    partner: Annotated[str, typer.Argument(help="The partner's name or id.", metavar="PARTNER")],
+    start: Annotated[
+        str, typer.Option("--from", help="The first window: when it was due, UTC.", metavar="TIME", show_default=False)
+    ],
+    end: Annotated[
+        str | None, typer.Option("--to", help="The last window, included; else the newest.", metavar="TIME")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a partner's windows of the last 48 hours again, whole; a running server sends them."""
+    context = context_of(typer_context)
+    parts = context.publisher()
+    last = read_moment("--to", end) if end else context.foundation().clock.now()
+    try:
+        ticks = Period(read_moment("--from", start), last + timedelta.resolution)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error
+    resent = parts.resending.send_again(parts.directory.partner(partner).id, ticks)
+    if as_json:
+        print_json(asdict(resent))
+    else:
+        talk.print(f"{resent.windows} windows are sent again, in {resent.deliveries} deliveries")

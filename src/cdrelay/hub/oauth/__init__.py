@@ -1,0 +1,1 @@
+"""What people see of OAuth: consent, and the page of tokens."""

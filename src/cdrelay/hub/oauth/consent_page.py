@@ -1,0 +1,133 @@
+"""`/v1/authorize`: an administrator is asked whether an integration may have tokens in their name (RFC 6749 4.1)."""
+
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from cdrelay.hub.pages import render_page, see_other
+from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
+from cdrelay.publisher.consent import CHALLENGE_METHODS, Asked, Sender, read_asked, read_sender
+from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.errors import OAuthError, RedirectRefused
+from cdrelay.publisher.forms import Form, FormBody
+from cdrelay.publisher.integrations import Integrations
+from cdrelay.publisher.oauth import OAuth
+from cdrelay.publisher.parties import CDR_SCOPE
+
+MEANINGS = {CDR_SCOPE: "read the call detail records of the customers that you may see"}
+"""What a scope is good for here. Others may be asked for, as integrations for the provider do, and give nothing."""
+
+
+def _query(request: Request) -> Form:
+    return Form(parse_qsl(request.url.query, keep_blank_values=True))
+
+
+Query = Annotated[Form, Depends(_query)]
+
+
+def consent_router(sign_in: SignIn, integrations: Integrations, oauth: OAuth, directory: Directory) -> APIRouter:
+    """The routes. The request stays in the address; the form adds the decision, so that both are checked again."""
+    router = APIRouter(prefix="/v1", tags=["tokens"])
+
+    @router.get(
+        "/authorize",
+        summary="Ask an administrator for consent",
+        responses=_ANSWERS,
+        status_code=303,
+        response_class=Response,
+        openapi_extra={"parameters": _PARAMETERS},
+    )
+    def ask(request: Request, query: Query) -> Response:
+        """For browsers. Leads back to the redirect address with a code, or with an error, and the state."""
+        return _answered(request, query, None)
+
+    @router.post("/authorize", include_in_schema=False)
+    def decide(request: Request, query: Query, given: FormBody) -> Response:
+        return _answered(request, query, given)
+
+    def _answered(request: Request, query: Form, given: Form | None) -> Response:
+        try:
+            sender = read_sender(query, integrations)
+        except RedirectRefused as error:
+            # Nobody who could be told: the person at the browser is.
+            return render_page("refused.html", sign_in.find(request), status=400, reason=str(error))
+        try:
+            asked = read_asked(query, sender)
+        except OAuthError as error:
+            return see_other(sender.refusal(error))
+        signed_in = sign_in.require(request)
+        _require_own(signed_in, sender)
+        if given is None:
+            return _page(request, signed_in, sender, asked)
+        sign_in.check_csrf(signed_in, given.get("csrf"))
+        if given.get("decision") == "approve":
+            return see_other(sender.answer(code=oauth.approve(sender, asked, signed_in.administrator)))
+        return see_other(sender.refusal(OAuthError("access_denied", "the administrator has refused")))
+
+    def _page(request: Request, signed_in: SignedIn, sender: Sender, asked: Asked) -> Response:
+        partner = directory.partner(signed_in.administrator.partner_id)
+        return render_page(
+            "consent.html",
+            signed_in,
+            form_targets=[_origin(sender.redirect_uri)],
+            integration=sender.integration,
+            partner=partner,
+            host=urlsplit(sender.redirect_uri).netloc,
+            scopes=[(scope, MEANINGS.get(scope, "nothing at this server")) for scope in asked.scopes],
+            address=f"{request.url.path}?{request.url.query}",
+        )
+
+    return router
+
+
+_ANSWERS: dict[int | str, dict[str, object]] = {
+    200: {"description": "A page for the administrator", "content": {"text/html": {}}},
+    303: {"description": "To the sign-in page, or to the redirect address"},
+    400: {"description": "A page: the integration or its redirect address is unknown", "content": {"text/html": {}}},
+    403: {"description": "A page: the integration is another partner's", "content": {"text/html": {}}},
+}
+
+
+def _parameter(name: str, description: str, *, required: bool = False, **schema: object) -> dict[str, object]:
+    of_text = {"type": "string"} | schema
+    return {"name": name, "in": "query", "required": required, "description": description, "schema": of_text}
+
+
+_PARAMETERS = [
+    _parameter("response_type", "code", required=True, enum=["code"]),
+    _parameter("client_id", "Of the integration", required=True),
+    _parameter("redirect_uri", "One that is registered, letter by letter", required=True),
+    _parameter("scope", "Separated by blanks; all of the integration's when left out"),
+    _parameter("state", "Given back as it came"),
+    _parameter("code_challenge", "RFC 7636", pattern="^[A-Za-z0-9._~-]{43,128}$"),
+    _parameter(
+        "code_challenge_method", "Goes with a code_challenge; plain when left out", enum=list(CHALLENGE_METHODS)
+    ),
+]
+
+
+_PARAMETERS = [
+    {"name": name, "in": "query", "required": required, "description": what, "schema": {"type": "string"}}
+    for name, required, what in (
+        ("client_id", True, "Of the integration"),
+        ("redirect_uri", True, "One of those it has registered, letter by letter"),
+        ("response_type", True, "code"),
+        ("scope", False, "Separated by blanks; all that are registered when left out"),
+        ("state", False, "Comes back as it is"),
+        ("code_challenge", False, "PKCE (RFC 7636)"),
+        ("code_challenge_method", False, "S256, or plain, which is meant when left out"),
+    )
+]
+
+
+def _require_own(signed_in: SignedIn, sender: Sender) -> None:
+    owner = sender.integration.partner_id
+    if owner not in (None, signed_in.administrator.partner_id):
+        raise Forbidden("this integration is another partner's")
+
+
+def _origin(uri: str) -> str:
+    """As a Content-Security-Policy names it, which knows no IPv6 addresses."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,164 @@
+"""`/tokens`: an administrator's tokens and consents; for full ones also the partner's, and its integrations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import APIRouter, Request, Response
+
+from cdrelay.clock import Clock
+from cdrelay.hub.pages import render_page, see_other
+from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
+from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.errors import IntegrationRefused
+from cdrelay.publisher.forms import Form, FormBody
+from cdrelay.publisher.integrations import Integration, Integrations
+from cdrelay.publisher.oauth import OAuth
+from cdrelay.publisher.parties import CDR_SCOPE, Credential
+
+PAGE = "/tokens"
+_LONGEST_LABEL = 100
+_SHOWN_AFTER_END = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was made just now and is shown this once."""
+
+    what: str
+    secrets: dict[str, str]
+
+
+class TokensPage:
+    """Shows and does. All methods block; all raise DatabaseUnavailable."""
+
+    def __init__(
+        self,
+        sign_in: SignIn,
+        integrations: Integrations,
+        oauth: OAuth,
+        directory: Directory,
+        clock: Clock,
+        longest: timedelta,
+    ) -> None:
+        """`longest` is how long a token made by hand lasts at most."""
+        self._sign_in = sign_in
+        self._integrations = integrations
+        self._oauth = oauth
+        self._directory = directory
+        self._credentials = directory.credentials
+        self._clock = clock
+        self._longest = longest
+        self._days = max(1, int(longest / timedelta(days=1)))
+
+    def show(self, signed_in: SignedIn, made: Made | None = None, problem: str = "") -> Response:
+        """The page."""
+        administrator = signed_in.administrator
+        full = administrator.role == "full"
+        now = self._clock.now()
+        tokens = [
+            one
+            for one in self._credentials.tokens(administrator.partner_id)
+            if one.expires_at is None or one.expires_at > now - _SHOWN_AFTER_END
+        ]
+        names = {one.id: one.name for one in self._sign_in.administrators.of_partner(administrator.partner_id)}
+        return render_page(
+            "tokens.html",
+            signed_in,
+            status=400 if problem else 200,
+            path=PAGE,
+            made=made,
+            problem=problem,
+            partner=self._directory.partner(administrator.partner_id),
+            own=[one for one in tokens if one.administrator_id == administrator.id and one.grant_id is None],
+            consents=self._oauth.consents_of(administrator.id),
+            tokens=[(one, names.get(one.administrator_id or "", "the operator")) for one in tokens] if full else [],
+            integrations=self._integrations.of_partner(administrator.partner_id) if full else [],
+            full=full,
+            may_make=administrator.role != "assigned",
+            now=now,
+            days=self._days,
+            scope=CDR_SCOPE,
+        )
+
+    def make_token(self, signed_in: SignedIn, form: Form) -> Response:
+        """An access token in the administrator's own name."""
+        if signed_in.administrator.role == "assigned":
+            raise Forbidden("administrators of role assigned get tokens through integrations")
+        label, days = form.get("label").strip(), form.get("days").strip()
+        if not label.isprintable() or not 1 <= len(label) <= _LONGEST_LABEL:
+            return self.show(signed_in, problem=f"The label must have 1 to {_LONGEST_LABEL} printable characters.")
+        if not (days.isascii() and days.isdigit() and len(days) < 10 and 1 <= int(days) <= self._days):
+            return self.show(signed_in, problem=f"The days must be a whole number from 1 to {self._days}.")
+        administrator, lifetime = signed_in.administrator, min(timedelta(days=int(days)), self._longest)
+        token = self._credentials.create_token(
+            administrator.partner_id, label, lifetime, administrator_id=administrator.id
+        )
+        return self.show(signed_in, Made(f"The access token “{label}”", {"Access token": token}))
+
+    def revoke_token(self, signed_in: SignedIn, form: Form) -> Response:
+        """One of their own; for full administrators, any of the partner."""
+        found = self._token(signed_in, form.get("id"))
+        self._credentials.revoke_token(found.id)
+        return see_other(PAGE)
+
+    def _token(self, signed_in: SignedIn, token_id: str) -> Credential:
+        administrator = signed_in.administrator
+        for one in self._credentials.tokens(administrator.partner_id):
+            theirs = administrator.role == "full" or one.administrator_id == administrator.id
+            if one.id == token_id and theirs:
+                return one
+        raise Forbidden("there is no such token that you may revoke")
+
+    def withdraw(self, signed_in: SignedIn, form: Form) -> Response:
+        """Their consents to an integration."""
+        self._oauth.withdraw(signed_in.administrator.id, form.get("client_id"))
+        return see_other(PAGE)
+
+    def make_integration(self, signed_in: SignedIn, form: Form) -> Response:
+        """Of the partner."""
+        try:
+            made, secret = self._integrations.add(
+                form.get("name"),
+                form.get("redirect_uris").splitlines(),
+                form.get("scopes").split(),
+                signed_in.administrator.partner_id,
+            )
+        except IntegrationRefused as error:
+            return self.show(signed_in, problem=str(error))
+        shown = {"Client id": made.client_id, "Client secret": secret}
+        return self.show(signed_in, Made(f"The integration “{made.name}”", shown))
+
+    def revoke_integration(self, signed_in: SignedIn, form: Form) -> Response:
+        """With all its tokens."""
+        self._integrations.revoke(self._integration(signed_in, form.get("client_id")).client_id)
+        return see_other(PAGE)
+
+    def _integration(self, signed_in: SignedIn, client_id: str) -> Integration:
+        for one in self._integrations.of_partner(signed_in.administrator.partner_id):
+            if one.client_id == client_id:
+                return one
+        raise Forbidden("there is no such integration of your partner organization")
+
+
+def tokens_router(page: TokensPage, sign_in: SignIn) -> APIRouter:
+    """The routes: one page, and a form for each thing that can be done there."""
+    router = APIRouter(prefix=PAGE, include_in_schema=False)
+
+    @router.get("")
+    def tokens(request: Request) -> Response:
+        return page.show(sign_in.require(request))
+
+    def _does(path: str, action: Callable[[SignedIn, Form], Response], *, full: bool = False) -> None:
+        @router.post(path)
+        def act(request: Request, given: FormBody) -> Response:
+            signed_in = sign_in.require(request, role="full" if full else None)
+            sign_in.check_csrf(signed_in, given.get("csrf"))
+            return action(signed_in, given)
+
+    _does("", page.make_token)
+    _does("/revoke", page.revoke_token)
+    _does("/consents/revoke", page.withdraw)
+    _does("/integrations", page.make_integration, full=True)
+    _does("/integrations/revoke", page.revoke_integration, full=True)
+    return router

@@ -1,0 +1,1 @@
+"""Signing in at the hub: sessions, the form, and the company's own provider."""

@@ -1,0 +1,37 @@
+"""Rows out of the engine, some at a time, and records of them as wire JSON."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from cdrelay.records.wire import decode_object, encode_object, with_extra
+
+_ROWS_AT_ONCE = 2048
+
+
+def rows_of(
+    engine: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Mapping[str, Any],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a statement, on a cursor of their own; `tables` are there by name while it runs."""
+    cursor = engine.cursor()
+    try:
+        for name, table in (tables or {}).items():
+            cursor.register(name, table)
+        cursor.execute(text, dict(parameters))
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+    finally:
+        cursor.close()
+
+
+def as_wire(text: str, extra: str | None) -> bytes:
+    """The JSON text of the wire from the documented fields as JSON, and what fitted none of them."""
+    if extra is None:
+        return text.encode()
+    return encode_object(with_extra(msgspec.json.decode(text), decode_object(extra.encode())))

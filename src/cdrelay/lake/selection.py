@@ -1,0 +1,176 @@
+"""Some records of one state of the table, and who has a claim to them: one pass, however many recipients there are.
+
+The lake knows no partners. Whoever asks numbers the recipients and says what each may have, as claims; which claims
+there can be follows from the parties, which are the organizations and holders that the records are of.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from cdrelay.contract.windows import Period
+from cdrelay.lake.cut import NOTHING_BEFORE, Cut
+from cdrelay.lake.rows import as_wire, rows_of
+from cdrelay.lake.statements import statement
+from cdrelay.lake.table import DataFile, RecordTable
+
+# The fields of a claim by the names they have in SQL, where a record's columns must stay apart from them.
+_CLAIMS = {
+    "recipient": ("recipient", pa.int32()),
+    "claimed_org": ("org_uuid", pa.string()),
+    "claimed_holder": ("holder_uuid", pa.string()),
+    "claimed_from": ("starts_at", pa.timestamp("us", "UTC")),
+    "claimed_until": ("ends_at", pa.timestamp("us", "UTC")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Whose records they are."""
+
+    org_uuid: str
+    holder_uuid: str
+    """The User UUID; empty where there is none, and where holders are not looked at."""
+    workspace: bool
+    """Whether the holder is a workspace (User type `Place`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A recipient may have the records of a party with a Report time in [starts_at, ends_at).
+
+    The claims of one recipient to one party do not overlap: a record would be given twice.
+    """
+
+    recipient: int
+    org_uuid: str
+    holder_uuid: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the recipients may have."""
+
+    claims: Sequence[Claim]
+    by_holder: bool
+    """Whether holders matter; if not, the holder of every claim is empty."""
+
+    def as_table(self) -> pa.Table:
+        """As the engine reads them."""
+        return pa.table(
+            {
+                name: pa.array([getattr(one, field) for one in self.claims], kind)
+                for name, (field, kind) in _CLAIMS.items()
+            }
+        )
+
+
+def holder(*, by_holder: bool) -> str:
+    """The SQL expression of a row's holder, as claims name it."""
+    return statement("holder" if by_holder else "any_holder")
+
+
+class Selection:
+    """What a predicate selects of the table as it was when this was made. Blocking; may be asked again and again."""
+
+    def __init__(
+        self,
+        table: RecordTable,
+        engine: duckdb.DuckDBPyConnection,
+        files: Sequence[DataFile],
+        predicate: str,
+        bounds: Mapping[str, Any],
+    ) -> None:
+        """`predicate` names one of conditions.sql, `bounds` are its parameters."""
+        self._table = table
+        self._engine = engine
+        self._files = list(files)
+        self._predicate = predicate
+        self._bounds = dict(bounds)
+
+    def parties(self, *, by_holder: bool) -> list[Party]:
+        """Those that the records are of, each once."""
+        return [Party(*row) for row in self._rows("parties", None, by_holder=by_holder)]
+
+    def records(self, claims: Claims) -> Iterator[tuple[int, str, bytes]]:
+        """Recipient, Report ID and wire JSON of every record to which there is a claim, in no particular order."""
+        if self._files:
+            start = min(file.first_report_time for file in self._files)
+            end = max(file.last_report_time for file in self._files) + timedelta.resolution
+            yield from self._records(claims, start, end, frozenset())
+
+    def _records(
+        self, claims: Claims, start: datetime, end: datetime, given: Set[tuple[int, str, str]]
+    ) -> Iterator[tuple[int, str, bytes]]:
+        """Those of a time but for those that were given already.
+
+        Where that is more than the engine can hold, one half after the other; so few records are that large that asking
+        again costs nothing otherwise.
+        """
+        mine = set(given)
+        try:
+            for row in self._rows("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end):
+                recipient, org_uuid, report_id, text, extra = row
+                if (recipient, org_uuid, report_id) not in given:
+                    yield recipient, report_id, as_wire(text, extra)
+                    mine.add((recipient, org_uuid, report_id))
+        except duckdb.OutOfMemoryException:
+            middle = start + (end - start) / 2
+            if not start < middle < end:
+                raise
+        else:
+            return
+        yield from self._records(claims, start, middle, mine)
+        yield from self._records(claims, middle, end, mine)
+
+    def count(self, claims: Claims) -> dict[tuple[int, str], int]:
+        """How many records of each organization each recipient has a claim to; none are left out."""
+        rows = self._rows("claimed_counts", claims, by_holder=claims.by_holder)
+        return {(recipient, org_uuid): number for recipient, org_uuid, number in rows}
+
+    def _rows(self, name: str, claims: Claims | None, *, by_holder: bool, **more: Any) -> Iterator[tuple[Any, ...]]:
+        if not self._files or (claims is not None and not claims.claims):
+            return iter(())
+        text = statement(
+            name,
+            parquet=self._table.absolute(self._files),
+            selected=statement(self._predicate),
+            holder=holder(by_holder=by_holder),
+        )
+        tables = {} if claims is None else {"claims": claims.as_table()}
+        return rows_of(self._engine, text, self._bounds | more, tables)
+
+
+def select_window(table: RecordTable, engine: duckdb.DuckDBPyConnection, before: Cut | None, now: Cut) -> Selection:
+    """What is due at `now` and was not at `before`.
+
+    Late records (loaded since, ended long ago) and corrected ones (loaded anew) are among them by themselves. The same
+    two cuts select the same records as long as no newer version of one has come.
+    """
+    before = before or NOTHING_BEFORE
+    files = [
+        file
+        for file in table.snapshot().files
+        if file.first_load <= now.load_seq
+        and file.first_report_time < now.cutoff
+        and (file.last_load > before.load_seq or file.last_report_time >= before.cutoff)
+    ]
+    bounds = {
+        "now_seq": now.load_seq,
+        "now_cutoff": now.cutoff,
+        "before_seq": before.load_seq,
+        "before_cutoff": before.cutoff,
+    }
+    return Selection(table, engine, files, "in_window", bounds)
+
+
+def select_period(table: RecordTable, engine: duckdb.DuckDBPyConnection, period: Period) -> Selection:
+    """What has a Report time in the period."""
+    files = [file for file in table.snapshot().files if file.meets(period.start, period.end)]
+    return Selection(table, engine, files, "in_period", {"period_start": period.start, "period_end": period.end})

@@ -1,0 +1,26 @@
+-- Records that recipients have a claim to. `claims` has a row for each claim: recipient, party, and from when to when.
+
+-- name: parties
+-- The organizations, and where it matters the holders, that the selected records are of.
+SELECT DISTINCT org_uuid, {{holder}}, {{holder}} != '' AND coalesce(user_type = 'Place', false)
+FROM {{rows}}
+WHERE {{selected}};
+
+-- name: claimed_records
+-- Every selected record for everyone who has a claim to it. Unsorted: sorting wide rows would take the engine's memory.
+SELECT recipient, org_uuid, report_id, {{wire_json}}, extra
+FROM {{rows}}
+JOIN claims
+    ON claimed_org = org_uuid AND claimed_holder = {{holder}}
+    AND report_time >= claimed_from AND report_time < claimed_until
+WHERE {{selected}} AND report_time >= $start AND report_time < $end;
+
+-- name: claimed_counts
+-- How many they are, by organization.
+SELECT recipient, org_uuid, count(*)
+FROM {{rows}}
+JOIN claims
+    ON claimed_org = org_uuid AND claimed_holder = {{holder}}
+    AND report_time >= claimed_from AND report_time < claimed_until
+WHERE {{selected}}
+GROUP BY recipient, org_uuid;

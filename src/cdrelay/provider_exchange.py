@@ -1,0 +1,132 @@
+"""Asking a provider's endpoints with a token, as patiently as its answers want: what both halves have in common."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+import structlog
+
+from cdrelay.clock import Clock
+from cdrelay.contract.addresses import AddressRefused, next_page
+from cdrelay.contract.answers import Again, Answer, Elsewhere, GiveUp, Patience, ProviderRejected, Take, decide
+from cdrelay.errors import CdrelayError
+
+T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """How a client behaves towards a provider."""
+
+    answer_seconds: float
+    body_bytes: int
+    patience: Patience
+
+
+class AnswerTooLarge(CdrelayError):
+    """An answer has more bytes than are taken."""
+
+
+class ProviderExchange:
+    """Asks one provider with one token. Use it as a context: leaving closes the connections.
+
+    Raises ProviderRefused (401, 403), ProviderRejected (this request), ProviderUnavailable (no sensible answer).
+    The token goes to `base`, to hosts of the provider's domain that a 451 or a next page names, and nowhere else.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        token: str,
+        clock: Clock,
+        limits: ClientLimits,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.requests = 0
+        self._base = base
+        self._token = token
+        self._clock = clock
+        self._limits = limits
+        self._jitter = jitter
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=self._limits.answer_seconds),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def next_page(self, answer: Answer, target: str) -> str | None:
+        """The address of the page after `answer` to `target`; None when there is none. Raises ProviderRejected."""
+        try:
+            return next_page(answer.headers.get("Link"), self._address(target))
+        except AddressRefused as error:
+            raise ProviderRejected(str(error)) from error
+
+    async def ask(self, target: str, read: Callable[[bytes], T]) -> tuple[Answer, T] | None:
+        """The answer to `target`, a path with its query or an address, and what `read` makes of it; None for 404.
+
+        `read` raises ValueError for a body that makes no sense. Waits and asks again as decided.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            answer, content = await self._exchange(self._address(target), read)
+            match decide(answer, attempt, self._base, self._clock.now(), self._limits.patience):
+                case Take() if content is not None:
+                    return answer, content
+                case GiveUp(error):
+                    raise error
+                case Elsewhere(base):
+                    _log.info("provider.moved", to=base)
+                    self._base = base
+                case Again(seconds):
+                    _log.info("provider.asked_again", status=answer.status, attempt=attempt, seconds=seconds)
+                    # Up to a tenth more, so that clients that were stopped together do not come back together.
+                    await self._clock.sleep(seconds * (1 + self._jitter() / 10))
+                case _:
+                    return None
+
+    def _address(self, target: str) -> str:
+        return target if target.startswith("http") else self._base + target
+
+    async def _exchange(self, address: str, read: Callable[[bytes], T]) -> tuple[Answer, T | None]:
+        """One request. What goes wrong on the way is part of the answer; nothing is raised."""
+        if self._session is None:
+            raise RuntimeError("a ProviderExchange is used as a context")
+        self.requests += 1
+        try:
+            # A redirect could lead the token anywhere.
+            async with self._session.get(address, allow_redirects=False) as response:
+                answer = Answer(response.status, response.headers, await self._body(response.content))
+        except (aiohttp.ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
+            # The text of such an error can hold the whole address, so its kind has to do.
+            return Answer(None, {}, problem=f"no answer ({type(error).__name__})"), None
+        if answer.status != 200:
+            return answer, None
+        try:
+            return answer, await asyncio.to_thread(read, answer.body)
+        except ValueError as error:
+            return replace(answer, problem=f"HTTP 200, {error}"), None
+
+    async def _body(self, content: aiohttp.StreamReader) -> bytes:
+        pieces, size = [], 0
+        async for piece in content.iter_any():
+            size += len(piece)
+            if size > self._limits.body_bytes:
+                raise AnswerTooLarge(f"the answer is larger than {self._limits.body_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)

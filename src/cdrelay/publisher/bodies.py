@@ -1,0 +1,117 @@
+"""Bodies of deliveries: built record by record in little memory, and kept packed, a tenth of their size.
+
+Packed is zstd in frames, one after the other, which unpack as one: a body that is still being built holds no more than
+one frame of it unpacked, however many partners' bodies are built at the same time.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from cdrelay.contract.manifest import digest_of
+
+_CODEC = pa.Codec("zstd", 1)
+_BEGIN, _BETWEEN, _END = b'{"items":[', b",", b"]}"
+FRAME_BYTES = 1024 * 1024
+"""Of which a frame is made, unless many bodies are built at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBody:
+    """A body in little room, so that many can be under way at once."""
+
+    packed: bytes
+
+    @classmethod
+    def pack(cls, content: bytes) -> "PackedBody":
+        """The same content packs the same."""
+        return cls(_CODEC.compress(content, asbytes=True))
+
+    def content(self) -> bytes:
+        """All of it. Raises OSError when it is damaged."""
+        return bytes(self._unpacking().read())
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The content piece by piece, each of at most `size` bytes. Raises OSError when it is damaged."""
+        unpacking = self._unpacking()
+        while piece := unpacking.read(size):
+            yield piece
+
+    def _unpacking(self) -> pa.CompressedInputStream:
+        return pa.CompressedInputStream(pa.BufferReader(self.packed), "zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainBody:
+    """A body as it is sent: one so small that packing it gains nothing while it is under way."""
+
+    content: bytes
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The content piece by piece, each of at most `size` bytes."""
+        for start in range(0, len(self.content), size):
+            yield self.content[start : start + size]
+
+
+SendableBody = PackedBody | PlainBody
+"""What can be sent in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that is complete."""
+
+    packed: PackedBody
+    size: int
+    """Bytes unpacked: as it is sent."""
+    records: int
+    digest: str
+    """Of its Report IDs, as in the manifest."""
+
+
+class BodyWriter:
+    """Builds `{"items":[…]}` (FACTS 1.3) of records that are JSON text already."""
+
+    def __init__(self, frame_bytes: int = FRAME_BYTES) -> None:
+        self._frame_bytes = frame_bytes
+        self._frames = bytearray()
+        self._begun = _BEGIN
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._size = 0
+        self._report_ids: list[str] = []
+
+    @property
+    def records(self) -> int:
+        """How many it has."""
+        return len(self._report_ids)
+
+    def add(self, report_id: str, record: bytes) -> None:
+        """The next record."""
+        self._report_ids.append(report_id)
+        self._waiting.append(record)
+        self._waiting_bytes += len(record)
+        if self._waiting_bytes >= self._frame_bytes:
+            self._close_frame()
+
+    def finish(self) -> Body:
+        """The body; nothing can be added any more."""
+        self._close_frame(_END)
+        return Body(PackedBody(bytes(self._frames)), self._size, self.records, digest_of(self._report_ids))
+
+    def _close_frame(self, end: bytes = b"") -> None:
+        # The comma before a frame's first record is part of it; a frame of the end alone has none.
+        begun = self._begun if self._waiting or self._begun == _BEGIN else b""
+        frame = begun + _BETWEEN.join(self._waiting) + end
+        self._frames += _CODEC.compress(frame, asbytes=True)
+        self._size += len(frame)
+        self._begun, self._waiting, self._waiting_bytes = _BETWEEN, [], 0
+
+
+def body_of(records: Iterable[tuple[str, bytes]]) -> Body:
+    """The body of records, each its Report ID and its JSON text."""
+    writer = BodyWriter()
+    for report_id, record in records:
+        writer.add(report_id, record)
+    return writer.finish()

@@ -1,0 +1,48 @@
+"""Bodies of deliveries: what they hold, and that they come out of their packing as they went in."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdrelay.contract.manifest import digest_of
+from cdrelay.publisher.bodies import BodyWriter, PackedBody, PlainBody, body_of
+
+
+@pytest.mark.parametrize("frame_bytes", [1, 7, 100_000])
+def test_a_body_holds_the_records_as_they_are_whatever_frames_it_is_packed_in(frame_bytes: int) -> None:
+    writer = BodyWriter(frame_bytes)
+    for report_id, text in (("B", b'{"a": 1.50}'), ("a", b'{"b":"\xc3\xa4"}')):
+        writer.add(report_id, text)
+    assert writer.records == 2
+    body = writer.finish()
+    assert body.packed.content() == b'{"items":[{"a": 1.50},{"b":"\xc3\xa4"}]}'
+    assert (body.size, body.records) == (len(body.packed.content()), 2)
+    assert body.digest == digest_of(["a", "b"])
+
+
+def test_a_body_without_records_is_an_empty_list() -> None:
+    body = body_of([])
+    assert (body.packed.content(), body.size, body.records) == (b'{"items":[]}', 12, 0)
+    assert json.loads(body.packed.content()) == {"items": []}
+
+
+@given(st.binary(max_size=2_000), st.integers(1, 500))
+def test_a_packed_body_unpacks_to_the_same_bytes_at_once_and_in_pieces(content: bytes, size: int) -> None:
+    packed = PackedBody.pack(content)
+    assert packed == PackedBody.pack(content)
+    assert packed.content() == content
+    for body in (packed, PlainBody(content)):
+        pieces = list(body.pieces(size))
+        assert b"".join(pieces) == content
+        assert all(0 < len(piece) <= size for piece in pieces)
+
+
+@given(st.data())
+def test_a_damaged_body_is_found_out(data: st.DataObject) -> None:
+    packed = body_of((str(uuid4()), b"{}") for _ in range(50)).packed.packed
+    broken = PackedBody(packed[: data.draw(st.integers(1, len(packed) - 1))])
+    with pytest.raises(OSError, match=r"Truncated|ZSTD"):
+        broken.content()
