@@ -16,11 +16,11 @@ import uvloop
 from bench.measure import Measure, stopwatch
 from bench.publishing import open_filled
 from bench.sink import sink
-from cdrelay.publisher.alerts import Alerts
-from cdrelay.publisher.callback import CallbackClient
-from cdrelay.publisher.preparing import Preparation
-from cdrelay.publisher.recording import Attempts
-from cdrelay.publisher.sending import Sender
+from cdrelay.publisher.alerts.queue import Alerts
+from cdrelay.publisher.delivery.callback import CallbackClient
+from cdrelay.publisher.delivery.preparing import Preparation
+from cdrelay.publisher.delivery.recording import Attempts
+from cdrelay.publisher.delivery.sending import Sender
 from cdrelay.wiring import Foundation, PublisherParts, callback_limits, retry_policy
 
 RECORDS = 200_000

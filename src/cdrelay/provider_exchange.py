@@ -2,10 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
 import structlog
@@ -13,9 +14,14 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.contract.addresses import AddressRefused, next_page
 from cdrelay.contract.answers import Again, Answer, Elsewhere, GiveUp, Patience, ProviderRejected, Take, decide
+from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 
 T = TypeVar("T")
+
+PAGES = 10_000
+"""No period has more pages; a listing that claims so goes in circles."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +33,12 @@ class ClientLimits:
     answer_seconds: float
     body_bytes: int
     patience: Patience
+
+
+def with_query(path: str, period: Period, more: Mapping[str, str]) -> str:
+    """What is asked for: all endpoints for records take their period in the same two parameters."""
+    query = {"startTime": write_time(period.start), "endTime": write_time(period.end), **more}
+    return f"{path}?{urlencode(query, safe=':')}"
 
 
 class AnswerTooLarge(CdrelayError):

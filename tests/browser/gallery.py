@@ -12,8 +12,8 @@ from playwright.async_api import Page
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import EPOCH, floor_to
 from cdrelay.lake.spool import Envelope
+from cdrelay.publisher.delivery.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.publisher.parties import Partner, Role
-from cdrelay.publisher.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import assemble, open_administrators, open_foundation

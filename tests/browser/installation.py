@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Role
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_administrators, open_foundation

@@ -9,8 +9,8 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
-from cdrelay.publisher.administrators import Administrators
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Role
 from cdrelay.wiring import open_administrators
 

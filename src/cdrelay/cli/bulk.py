@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, talk
-from cdrelay.publisher.bulk import Bulk
-from cdrelay.publisher.bulk_changes import Plan
-from cdrelay.publisher.bulk_formats import Document, Format, read_document, write_document
-from cdrelay.publisher.bulk_report import report_lines, report_values
-from cdrelay.publisher.directory_rows import ROWS, Kind
+from cdrelay.publisher.bulk.changes import Plan
+from cdrelay.publisher.bulk.formats import Document, Format, read_document, write_document
+from cdrelay.publisher.bulk.importing import Bulk
+from cdrelay.publisher.bulk.report import report_lines, report_values
+from cdrelay.publisher.directory.rows import ROWS, Kind
 
 app = typer.Typer(no_args_is_help=True, help="All partners, organizations, relations and licences at once.")
 

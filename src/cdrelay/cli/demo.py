@@ -6,7 +6,7 @@ from pathlib import Path
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.sources import SourceChange, Sources
 from cdrelay.control.secrets_at_rest import fresh_token
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.errors import PartnerUnknown
 from cdrelay.serving import Worker
 from cdrelay.traffic import Plan, Traffic

@@ -10,11 +10,11 @@ from cdrelay.cli import bulk, operator_keys
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.cli.period import read_moment
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.directory_rows import read_uuid
-from cdrelay.publisher.licences import Licences
+from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.partners import Directory
+from cdrelay.publisher.directory.relations import Relations
+from cdrelay.publisher.directory.rows import read_uuid
 from cdrelay.publisher.parties import HolderKind, Licence, Relation, RelationKind
-from cdrelay.publisher.relations import Relations
 
 relation_app = typer.Typer(no_args_is_help=True, help="Calling relationships of partners with organizations.")
 licence_app = typer.Typer(no_args_is_help=True, help="Calling licences of users and workspaces, and who sold them.")

@@ -7,8 +7,8 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, show, talk
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.integrations import Integrations
+from cdrelay.publisher.access.integrations import Integrations
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import CDR_SCOPE
 
 app = typer.Typer(no_args_is_help=True, help="OAuth clients that may ask administrators for tokens.")

@@ -6,7 +6,7 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
-from cdrelay.publisher.operator_keys import OperatorKeys
+from cdrelay.publisher.access.operator_keys import OperatorKeys
 
 app = typer.Typer(no_args_is_help=True, help="Keys with which your own programs manage the directory.")
 

@@ -12,7 +12,7 @@ from cdrelay.cli import administrators, deliveries, directory, integrations, rec
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import read_moment
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 from cdrelay.wiring import PublisherParts
 

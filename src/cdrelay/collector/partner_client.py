@@ -1,27 +1,23 @@
 """The two partner endpoints of a provider, as a client meets them: paging that shifts, limits, regions, odd bodies."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode
 
 from cdrelay.clock import Clock
 from cdrelay.collector.counts import read_counts
 from cdrelay.collector.receiving import count_records
 from cdrelay.contract.answers import ProviderRejected
 from cdrelay.contract.paging import PageHeaders
-from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable
-from cdrelay.provider_exchange import ClientLimits, ProviderExchange
+from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderExchange, with_query
 
 COUNTS_PATH = "/v1/partners/cdrcountbyorg"
 RECORDS_PATH = "/v1/partners/cdrsbyorg"
 _SWEEPS = 4
 """How often counts are asked for anew when their pages shift; then the union of what was seen has to do."""
-_PAGES = 10_000
-"""No period has more pages; a listing that claims so goes in circles."""
 
 
 class PartnerClient:
@@ -76,9 +72,9 @@ class PartnerClient:
         totals: set[int] = set()
         number = pages = 1
         listed = 0
-        while number <= min(pages, _PAGES):
+        while number <= min(pages, PAGES):
             page = {} if number == 1 else {"page": str(number)}
-            answered = await self._exchange.ask(_with_query(COUNTS_PATH, period, page), read_counts)
+            answered = await self._exchange.ask(with_query(COUNTS_PATH, period, page), read_counts)
             if answered is None:
                 raise ProviderRejected("HTTP 404 for counts: is the api address that of the partner endpoints?", 404)
             answer, lines = answered
@@ -96,10 +92,10 @@ class PartnerClient:
         Follows `Link` headers and, where there are none, the count headers of pages (FACTS 2.2). Pages may repeat
         records.
         """
-        first = target = _with_query(RECORDS_PATH, period, {"orgId": organization})
+        first = target = with_query(RECORDS_PATH, period, {"orgId": organization})
         asked: set[str] = set()
         linked = False
-        while target not in asked and len(asked) < _PAGES:
+        while target not in asked and len(asked) < PAGES:
             asked.add(target)
             answered = await self._exchange.ask(target, self._count)
             if answered is None:
@@ -118,8 +114,3 @@ class PartnerClient:
             return count_records(body, "", self._body_bytes)
         except (BodyUnreadable, BodyTooLarge) as error:
             raise ValueError(str(error)) from error
-
-
-def _with_query(path: str, period: Period, more: Mapping[str, str]) -> str:
-    query = {"startTime": write_time(period.start), "endTime": write_time(period.end), **more}
-    return f"{path}?{urlencode(query, safe=':')}"

@@ -11,7 +11,7 @@ from cdrelay.hub.payload_figures import LoadedPayload
 from cdrelay.hub.standing import Standing, standing
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
 from cdrelay.hub.strip import LEGEND, Legend, StripRow, strip
-from cdrelay.publisher.deliveries import Delivery
+from cdrelay.publisher.delivery.deliveries import Delivery
 
 REFRESH_SECONDS = 5
 """How often the page renews itself, unless it was asked for with `?paused`."""

@@ -20,9 +20,9 @@ from cdrelay.hub.payload_figures import LoadedPayload, PayloadFigures, Payloads
 from cdrelay.hub.sending_figures import Sending, read_sending
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
-from cdrelay.publisher.cuts import Cuts, TickCut
-from cdrelay.publisher.deliveries import Delivery, DeliveryStatistics
-from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.delivery.cuts import Cuts, TickCut
+from cdrelay.publisher.delivery.deliveries import Delivery, DeliveryStatistics
+from cdrelay.publisher.delivery.outbox import Outbox
 
 _FRESH = timedelta(seconds=1)
 _LATEST = 8

@@ -23,6 +23,7 @@ _CLAIMS = {
     "recipient": ("recipient", pa.int32()),
     "claimed_org": ("org_uuid", pa.string()),
     "claimed_holder": ("holder_uuid", pa.string()),
+    "claimed_workspace": ("workspace", pa.bool_()),
     "claimed_from": ("starts_at", pa.timestamp("us", "UTC")),
     "claimed_until": ("ends_at", pa.timestamp("us", "UTC")),
 }
@@ -36,7 +37,7 @@ class Party:
     holder_uuid: str
     """The User UUID; empty where there is none, and where holders are not looked at."""
     workspace: bool
-    """Whether the holder is a workspace (User type `Place`)."""
+    """Whether the holder is a workspace (User type `Place`). The records of one holder may differ in that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Claim:
     recipient: int
     org_uuid: str
     holder_uuid: str
+    workspace: bool
     starts_at: datetime
     ends_at: datetime
 
@@ -59,7 +61,7 @@ class Claims:
 
     claims: Sequence[Claim]
     by_holder: bool
-    """Whether holders matter; if not, the holder of every claim is empty."""
+    """Whether holders matter; if not, the holder of every claim is empty, and none is a workspace."""
 
     def as_table(self) -> pa.Table:
         """As the engine reads them."""
@@ -71,9 +73,10 @@ class Claims:
         )
 
 
-def holder(*, by_holder: bool) -> str:
-    """The SQL expression of a row's holder, as claims name it."""
-    return statement("holder" if by_holder else "any_holder")
+def whose(*, by_holder: bool) -> dict[str, str]:
+    """The SQL expressions of a row's party, as claims name it, and the condition that a claim is one to the row."""
+    pieces = {name: statement(name if by_holder else f"any_{name}") for name in ("holder", "workspace")}
+    return pieces | {"claim_to_it": statement("claim_to_it", **pieces)}
 
 
 class Selection:
@@ -141,7 +144,7 @@ class Selection:
             name,
             parquet=self._table.absolute(self._files),
             selected=statement(self._predicate),
-            holder=holder(by_holder=by_holder),
+            **whose(by_holder=by_holder),
         )
         tables = {} if claims is None else {"claims": claims.as_table()}
         return rows_of(self._engine, text, self._bounds | more, tables)

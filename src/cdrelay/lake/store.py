@@ -13,7 +13,7 @@ from cdrelay.contract.history import HistoryQuery, PageMark
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.rows import as_wire, rows_of
-from cdrelay.lake.selection import Claims, Selection, holder, select_period, select_window
+from cdrelay.lake.selection import Claims, Selection, select_period, select_window, whose
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
 
@@ -141,10 +141,8 @@ class Lake:
         if claims is None:
             claimed, tables = statement("all_of_them"), {}
         else:
-            claimed, tables = (
-                statement("only_claimed", holder=holder(by_holder=claims.by_holder)),
-                {"claims": claims.as_table()},
-            )
+            claimed = statement("only_claimed", **whose(by_holder=claims.by_holder))
+            tables = {"claims": claims.as_table()}
         text = statement(name, parquet=self._table.absolute(files), moment=moment, claimed=claimed)
         return rows_of(self._engine, text, parameters, tables)
 

@@ -17,12 +17,12 @@ from cdrelay.clock import ManualClock
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.consent import Asked, Sender
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.integrations import Integrations
-from cdrelay.publisher.licences import Licences
-from cdrelay.publisher.operator_keys import OperatorKeys
-from cdrelay.publisher.relations import Relations
+from cdrelay.publisher.access.consent import Asked, Sender
+from cdrelay.publisher.access.integrations import Integrations
+from cdrelay.publisher.access.operator_keys import OperatorKeys
+from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.partners import Directory
+from cdrelay.publisher.directory.relations import Relations
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import Foundation, Running, assemble, open_administrators, open_foundation, open_oauth

@@ -8,7 +8,7 @@ from cdrelay.collector.comparison import STATES, Verdict
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.windows import Period
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.deliveries import Delivery, State, delivery_id
+from cdrelay.publisher.delivery.deliveries import Delivery, State, delivery_id
 from cdrelay.traffic import Plan, Traffic
 from tests.integration.hub.conftest import NOW, Served
 

@@ -10,13 +10,13 @@ from argon2 import PasswordHasher
 
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import window_of_tick
-from cdrelay.publisher.administrators import Administrators
-from cdrelay.publisher.alerts import Alerts
-from cdrelay.publisher.deliveries import Attempt, Delivery, delivery_id
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.alerts.queue import Alerts
+from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, delivery_id
+from cdrelay.publisher.delivery.recording import Attempts, Judged
+from cdrelay.publisher.delivery.retry import Decision
 from cdrelay.publisher.errors import AdministratorUnknown
 from cdrelay.publisher.parties import Partner, Role
-from cdrelay.publisher.recording import Attempts, Judged
-from cdrelay.publisher.retry import Decision
 from cdrelay.wiring import PublisherParts, Running
 from tests.support.visitor import Seen, Visitor, visiting
 

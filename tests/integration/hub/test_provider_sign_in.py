@@ -13,7 +13,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from cdrelay.clock import ManualClock
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Administrator
 from cdrelay.settings import SettingError, read_settings
 from cdrelay.wiring import assemble, open_administrators, open_foundation

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from cdrelay.control.tables import sessions
-from cdrelay.publisher.administrators import Administrators
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Administrator
 from cdrelay.wiring import open_administrators
 from tests.integration.hub.conftest import Served

@@ -12,13 +12,13 @@ from argon2 import PasswordHasher
 
 from cdrelay.clock import ManualClock
 from cdrelay.control.database import Database
-from cdrelay.publisher.administrators import Administrators
-from cdrelay.publisher.bulk import Bulk
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.entitlement import Entitlement
-from cdrelay.publisher.licences import Licences
-from cdrelay.publisher.operator_keys import OperatorKeys
-from cdrelay.publisher.relations import Relations
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.access.operator_keys import OperatorKeys
+from cdrelay.publisher.bulk.importing import Bulk
+from cdrelay.publisher.directory.entitlement import Entitlement
+from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.partners import Directory
+from cdrelay.publisher.directory.relations import Relations
 from tests.integration.publisher.publisher_bench import START
 
 HOLDER = "aaaaaaaa-2222-4333-8444-555555555555"

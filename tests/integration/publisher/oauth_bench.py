@@ -15,8 +15,8 @@ from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.administrators import Administrators
-from cdrelay.publisher.integrations import Integration, Integrations
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.access.integrations import Integration, Integrations
 from cdrelay.publisher.parties import CDR_SCOPE, Administrator, Partner, Role
 from cdrelay.settings import read_settings
 from cdrelay.wiring import PublisherParts, Running, assemble, open_administrators, open_foundation

@@ -17,25 +17,26 @@ from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.alerts import Alerts
+from cdrelay.publisher.alerts.queue import Alerts
+from cdrelay.publisher.api.partner_api import partner_router
 from cdrelay.publisher.api_errors import install_error_handlers
-from cdrelay.publisher.callback import CallbackClient, CallbackLimits
-from cdrelay.publisher.cuts import Cuts
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.entitlement import Entitlement
-from cdrelay.publisher.intake import Intake, IntakeLimits
-from cdrelay.publisher.intake_routes import intake_router
-from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits
+from cdrelay.publisher.delivery.cuts import Cuts
+from cdrelay.publisher.delivery.outbox import Outbox
+from cdrelay.publisher.delivery.preparing import Preparation
+from cdrelay.publisher.delivery.recording import Attempts
+from cdrelay.publisher.delivery.resending import Resending
+from cdrelay.publisher.delivery.sending import Sender
+from cdrelay.publisher.delivery.spreading import Spreader
+from cdrelay.publisher.delivery.ticks import Ticker
+from cdrelay.publisher.delivery.webhooks import Webhooks
+from cdrelay.publisher.directory.entitlement import Entitlement
+from cdrelay.publisher.directory.partners import Directory
+from cdrelay.publisher.intake.routes import intake_router
+from cdrelay.publisher.intake.taking import Intake
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.partner_api import partner_router
-from cdrelay.publisher.preparing import Preparation
-from cdrelay.publisher.recording import Attempts
-from cdrelay.publisher.resending import Resending
-from cdrelay.publisher.sending import Sender
+from cdrelay.publisher.sources.limits import IntakeLimits
 from cdrelay.publisher.sources.record_sources import RecordSources
-from cdrelay.publisher.spreading import Spreader
-from cdrelay.publisher.ticks import Ticker
-from cdrelay.publisher.webhooks import Webhooks
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store, retry_policy
 from tests.support.server import serving

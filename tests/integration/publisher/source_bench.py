@@ -15,9 +15,9 @@ from cdrelay.lake.files import write_durably
 from cdrelay.lake.prepare import Refused
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.spool import Spool
-from cdrelay.publisher.intake import IntakeLimits
 from cdrelay.publisher.sources import taking
 from cdrelay.publisher.sources.followed import FollowedFile
+from cdrelay.publisher.sources.limits import IntakeLimits
 from cdrelay.publisher.sources.origin import Origin
 from cdrelay.publisher.sources.taking import Kept, Taker
 from cdrelay.publisher.sources.watched import WatchedFolder

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from cdrelay.cli.context import Context
 from cdrelay.cli.publisher import app
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.administrators import Administrators
+from cdrelay.publisher.access.administrators import Administrators
+from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.errors import (
     AdministratorRefused,
     AdministratorUnknown,
@@ -19,7 +20,6 @@ from cdrelay.publisher.errors import (
     PasswordRefused,
     SignInRefused,
 )
-from cdrelay.publisher.integrations import Integrations
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_administrators
 from tests.integration.publisher.publisher_bench import ORG

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from cdrelay.control.tables import administrators as table
-from cdrelay.publisher.administrators import Administrators, SignInPolicy
+from cdrelay.publisher.access.administrators import Administrators, SignInPolicy
 from cdrelay.publisher.errors import (
     AdministratorExists,
     AdministratorRefused,

@@ -20,12 +20,12 @@ from cdrelay.clock import ManualClock
 from cdrelay.contract.signature import verify
 from cdrelay.control.tables import administrators
 from cdrelay.control.tables import alerts as alerts_table
-from cdrelay.publisher.alert_mail import AlertMail, MailServer
-from cdrelay.publisher.alert_sending import AlertSender, AlertWebhooks
-from cdrelay.publisher.alerts import Alert, switched_off
-from cdrelay.publisher.callback import trusted_authorities
+from cdrelay.publisher.alerts.mail import AlertMail, MailServer
+from cdrelay.publisher.alerts.queue import Alert, switched_off
+from cdrelay.publisher.alerts.sending import AlertSender, AlertWebhooks
+from cdrelay.publisher.delivery.callback import trusted_authorities
+from cdrelay.publisher.delivery.retry import Answered, NotReached, Outcome, Unsendable
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.retry import Answered, NotReached, Outcome, Unsendable
 from cdrelay.wiring import delivery_workers
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.integration.publisher.test_sending import put, state

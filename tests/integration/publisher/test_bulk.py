@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdrelay.publisher.bulk import Bulk
-from cdrelay.publisher.bulk_changes import Plan
-from cdrelay.publisher.bulk_formats import Document, DocumentRefused, Format, read_document, write_document
-from cdrelay.publisher.bulk_report import report_lines, report_numbers
-from cdrelay.publisher.directory_rows import ROWS, Kind, write_moment
+from cdrelay.publisher.bulk.changes import Plan
+from cdrelay.publisher.bulk.formats import Document, DocumentRefused, Format, read_document, write_document
+from cdrelay.publisher.bulk.importing import Bulk
+from cdrelay.publisher.bulk.report import report_lines, report_numbers
+from cdrelay.publisher.directory.rows import ROWS, Kind, write_moment
 from cdrelay.publisher.errors import PublisherError
 from cdrelay.publisher.parties import Role
 from tests.integration.publisher.directory_bench import HOLDER, OTHER_HOLDER, Desk, desk_in

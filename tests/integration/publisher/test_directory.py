@@ -7,7 +7,7 @@ import pytest
 from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.control.tables import access_tokens, intake_keys
-from cdrelay.publisher.credentials import LifetimeRefused
+from cdrelay.publisher.access.credentials import LifetimeRefused
 from cdrelay.publisher.errors import (
     CredentialUnknown,
     NameRefused,

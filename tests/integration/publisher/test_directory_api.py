@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.control.tables import operator_keys
 from cdrelay.publisher.api_errors import install_error_handlers
-from cdrelay.publisher.directory_asking import LARGEST_ENTRY
-from cdrelay.publisher.directory_resources import open_directory_api
+from cdrelay.publisher.directory_api.asking import LARGEST_ENTRY
+from cdrelay.publisher.directory_api.resources import open_directory_api
 from cdrelay.publisher.errors import CredentialUnknown
 from tests.integration.publisher.directory_bench import HOLDER, OTHER_HOLDER, Desk
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, served

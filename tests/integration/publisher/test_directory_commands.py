@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cdrelay.cli.context import Context
 from cdrelay.cli.publisher import app
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.bulk_formats import DocumentRefused
+from cdrelay.publisher.bulk.formats import DocumentRefused
 from cdrelay.publisher.errors import EntryConflicts, EntryUnknown
 from cdrelay.settings import read_settings
 from tests.integration.publisher.directory_bench import HOLDER

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from cdrelay.contract.windows import EPOCH, Period
-from cdrelay.publisher.licences import Licences
+from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.relations import Relations
 from cdrelay.publisher.parties import Partner, ResourceType
-from cdrelay.publisher.relations import Relations
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id, served
 from tests.integration.publisher.test_partner_api import COUNTS, RECORDS, Api, times
 
@@ -142,6 +142,55 @@ async def test_the_endpoints_answer_for_the_time_of_the_relationship(api: Api, r
     assert {one["Report ID"] for one in body["items"]} == named("20", "15")
     status, _, _ = await api.get(RECORDS, times(at(-60), at(-30)) | {"orgId": OTHER_ORG})
     assert status == 403
+
+
+async def test_one_holder_now_as_a_user_and_now_as_a_workspace_gets_each_record_once(
+    api: Api, licences: Licences
+) -> None:
+    bench = api.bench
+    seller, watcher = bench.partner("seller", [ORG]), bench.partner("watcher", [ORG])
+    licences.add(seller.id, ORG, USER, "workspace", at(-60))
+    bench.webhooks.set(api.partner_id, "https://callback.example/", resource_type="billing")
+    hook(bench, seller, "billing")
+    hook(bench, watcher, "analytics")
+    bench.spool(
+        call("place", USER, ended=at(-6)) | {"User type": "Place"},
+        call("user", USER, ended=at(-6)),
+        call("free place", ROOM, ended=at(-6)),
+        call("no place", ROOM, ended=at(-6)) | {"User type": "User"},
+    )
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert delivered(bench, watcher) == named("place", "user", "free place", "no place")
+    assert delivered(bench, seller) == named("place", "user", "free place")
+    _, counts, _ = await api.get(COUNTS, times(at(-60), at(-5)))
+    assert counts["cdr_counts"] == [{"orgId": ORG, "count": 1}]
+    _, body, _ = await api.get(RECORDS, times(at(-60), at(-5)) | {"orgId": ORG})
+    assert {one["Report ID"] for one in body["items"]} == named("free place")
+
+
+async def test_a_licence_is_good_for_the_organization_it_was_sold_in(api: Api, licences: Licences) -> None:
+    bench = api.bench
+    licences.add(api.partner_id, ORG, USER, "user", EPOCH)
+    bench.webhooks.set(api.partner_id, "https://callback.example/", resource_type="billing")
+    bench.advance(seconds=1)
+    bench.directory.add_organization(OTHER_ORG)
+    bench.spool(call("here", USER, ended=at(-6)), call("elsewhere", USER, OTHER_ORG, at(-6)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    mine = [ids(bench.outbox.read_body(one.id)[1]) for one in bench.outbox.latest()]
+    assert mine == [[report_id("here")]]
+
+
+def test_a_user_uuid_in_capitals_is_the_same_holder(bench: Bench, licences: Licences) -> None:
+    seller = bench.directory.add_partner("seller")
+    bench.directory.add_organization(ORG)
+    licences.add(seller.id, ORG, USER, "user", EPOCH)
+    hook(bench, seller, "billing")
+    bench.spool(call("a", USER.upper(), org=ORG.upper()))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert delivered(bench, seller) == named("a")
 
 
 def test_a_preview_says_what_each_feed_would_have_held(bench: Bench, licences: Licences) -> None:

@@ -1,5 +1,7 @@
 """Files that grow: what is taken, how a rotation is lived through, and what a kill leaves."""
 
+import gzip
+import os
 from datetime import timedelta
 from pathlib import Path
 from shutil import copyfile
@@ -95,6 +97,47 @@ def test_lines_of_json_are_followed(bench: SourceBench) -> None:
     bench.follow(RECORDS, "records.ndjson")
     file.write_bytes(ndjson([ONE, TWO]))
     assert bench.follow(RECORDS, "records.ndjson") == Kept(accepted=1)
+
+
+@pytest.mark.parametrize("names", [(".1", ".2", ".3"), ("-20261124", "-20261123", "-20261122")])
+def test_several_rotations_while_nobody_looked_lose_no_line(bench: SourceBench, names: tuple[str, ...]) -> None:
+    master = bench.drop / "Master.csv"
+    master.write_bytes(LINES[0])
+    assert bench.follow() == Kept(accepted=2)
+    newest, middle, oldest = (bench.drop / f"Master.csv{name}" for name in names)
+    for minute, (path, lines) in enumerate([(oldest, LINES[:3]), (middle, LINES[3:5]), (newest, LINES[5:6])]):
+        path.write_bytes(b"".join(lines))
+        os.utime(path, (minute * 60, minute * 60))
+    (bench.drop / "Master.csv.bak").write_bytes(b"no line of it is a CDR\n")
+    (bench.drop / "Master.csv.0").write_bytes(b"nor of what is older\n")
+    os.utime(bench.drop / "Master.csv.0", (-60, -60))
+    master.write_bytes(LINES[6])
+    assert bench.follow() == Kept(accepted=12)
+    assert len(bench.records()) == len(bench.by_id()) == 14
+
+
+def test_rotated_files_are_also_read_when_they_were_packed(bench: SourceBench) -> None:
+    master, packed = bench.drop / "Master.csv", bench.drop / "Master.csv.2.gz"
+    master.write_bytes(LINES[0])
+    bench.follow()
+    packed.write_bytes(gzip.compress(b"".join(LINES[:3])))
+    os.utime(packed, (60, 60))
+    (bench.drop / "Master.csv.1").write_bytes(LINES[3])
+    (bench.drop / "Master.csv.1.gz").write_bytes(gzip.compress(LINES[3])[:20])
+    master.write_bytes(LINES[4])
+    assert bench.follow() == Kept(accepted=8)
+    assert bench.follow() == Kept()
+
+
+def test_a_packed_file_that_is_damaged_is_told_and_those_after_it_are_read(bench: SourceBench) -> None:
+    master, packed = bench.drop / "Master.csv", bench.drop / "Master.csv.1.gz"
+    master.write_bytes(LINES[0])
+    bench.follow()
+    body = gzip.compress(b"".join(LINES[:3]))
+    packed.write_bytes(body[:-8] + bytes(8))
+    master.write_bytes(LINES[4])
+    assert bench.follow() == Kept(accepted=2)
+    assert [one.field for one in bench.quarantine.list()] == ["file"]
 
 
 @pytest.mark.parametrize("renamed", [True, False], ids=["renamed", "copied and emptied"])

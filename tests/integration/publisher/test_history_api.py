@@ -18,7 +18,7 @@ from cdrelay.contract.organization_ids import encoded_organization_id
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import NoRoom
-from cdrelay.publisher.history_api import history_router
+from cdrelay.publisher.api.history_api import history_router
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, record, report_id, served
 
 FEED, STREAM, RECORDS = "/v1/cdr_feed", "/v1/cdr_stream", "/v1/partners/cdrsbyorg"

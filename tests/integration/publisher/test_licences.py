@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cdrelay.publisher.directory.licences import Licences
 from cdrelay.publisher.errors import EntryConflicts, EntryUnknown, OrganizationUnknown, PartnerUnknown
-from cdrelay.publisher.licences import Licences
 from cdrelay.publisher.parties import Licence
 from tests.integration.publisher.directory_bench import HOLDER, OTHER_HOLDER, Desk
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START

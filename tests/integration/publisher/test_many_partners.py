@@ -12,8 +12,8 @@ from sqlalchemy import insert
 
 from cdrelay.contract.windows import Period
 from cdrelay.control.tables import partners, webhooks
-from cdrelay.publisher.bodies import PackedBody
-from cdrelay.publisher.deliveries import Delivery, delivery_id
+from cdrelay.publisher.delivery.bodies import PackedBody
+from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.support.callback import Callback
 

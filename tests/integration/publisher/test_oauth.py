@@ -9,8 +9,8 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.errors import IntegrationRefused
-from cdrelay.publisher.integrations import Integrations
 from cdrelay.publisher.parties import CDR_SCOPE
 from tests.integration.publisher.oauth_bench import HOUR, PASSWORD, REDIRECT, VERIFIER, Office, answered, opened
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, Bench

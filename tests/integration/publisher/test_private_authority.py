@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Response
 
-from cdrelay.publisher.bodies import PackedBody
-from cdrelay.publisher.callback import CallbackClient, CallbackLimits, trusted_authorities
-from cdrelay.publisher.retry import Answered, NotReached
+from cdrelay.publisher.delivery.bodies import PackedBody
+from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
+from cdrelay.publisher.delivery.retry import Answered, NotReached
 from cdrelay.settings import SettingError, read_settings
 from cdrelay.wiring import assemble, open_foundation
 from tests.support.authority import Authority, make_authority

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from cdrelay.contract.windows import EPOCH, Period
+from cdrelay.publisher.directory.relations import Relations
 from cdrelay.publisher.errors import EntryConflicts, EntryUnknown, OrganizationUnknown, PartnerUnknown
 from cdrelay.publisher.parties import Relation
-from cdrelay.publisher.relations import Relations
 from tests.integration.publisher.directory_bench import Desk
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.deliveries import Delivery
+from cdrelay.publisher.delivery.deliveries import Delivery
+from cdrelay.publisher.delivery.resending import Resent
 from cdrelay.publisher.errors import WebhookUnknown, WindowOutOfReach
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.resending import Resent
 from tests.integration.publisher.publisher_bench import START, Bench, ids, record, report_id
 
 

@@ -9,11 +9,11 @@ import pytest
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.publisher.bodies import PackedBody
-from cdrelay.publisher.deliveries import Delivery, Due, delivery_id
-from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.delivery.bodies import PackedBody
+from cdrelay.publisher.delivery.deliveries import Delivery, Due, delivery_id
+from cdrelay.publisher.delivery.outbox import Outbox
+from cdrelay.publisher.delivery.recording import Attempts, Judged
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.recording import Attempts, Judged
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.support.callback import Answer, Callback
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.sources.record_sources import RecordSources
 from cdrelay.publisher.sources.source_settings import SourceSettings
 from cdrelay.settings import read_settings

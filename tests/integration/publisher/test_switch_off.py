@@ -10,8 +10,8 @@ import pytest
 
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.bodies import PackedBody
-from cdrelay.publisher.deliveries import Delivery, delivery_id
+from cdrelay.publisher.delivery.bodies import PackedBody
+from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from cdrelay.publisher.parties import Partner
 from tests.integration.publisher.publisher_bench import START, Bench, ids, record, report_id
 from tests.support.callback import Answer, Callback

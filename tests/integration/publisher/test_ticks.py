@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.bodies import PackedBody
-from cdrelay.publisher.deliveries import Attempt, delivery_id
-from cdrelay.publisher.outbox import Outbox
+from cdrelay.publisher.delivery.bodies import PackedBody
+from cdrelay.publisher.delivery.deliveries import Attempt, delivery_id
+from cdrelay.publisher.delivery.outbox import Outbox
+from cdrelay.publisher.delivery.recording import Attempts, Judged
+from cdrelay.publisher.delivery.retry import Delivered
 from cdrelay.publisher.parties import Partner
-from cdrelay.publisher.recording import Attempts, Judged
-from cdrelay.publisher.retry import Delivered
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cdrelay.control.tables import webhooks
+from cdrelay.publisher.delivery.webhooks import BY_OPERATOR, LONGEST_SECRET
 from cdrelay.publisher.errors import (
     CallbackRefused,
     PartnerUnknown,
@@ -12,7 +13,6 @@ from cdrelay.publisher.errors import (
     WebhookRefused,
     WebhookUnknown,
 )
-from cdrelay.publisher.webhooks import BY_OPERATOR, LONGEST_SECRET
 from tests.integration.publisher.publisher_bench import START, Bench
 
 URL = "https://callback.example/cdr"

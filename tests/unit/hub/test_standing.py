@@ -9,7 +9,7 @@ from cdrelay.hub.payload_figures import Payloads
 from cdrelay.hub.sending_figures import Sending
 from cdrelay.hub.standing import standing
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
-from cdrelay.publisher.deliveries import DeliveryStatistics
+from cdrelay.publisher.delivery.deliveries import DeliveryStatistics
 
 NOW = datetime(2026, 11, 24, 12, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdrelay.contract.manifest import digest_of
-from cdrelay.publisher.bodies import BodyWriter, PackedBody, PlainBody, body_of
+from cdrelay.publisher.delivery.bodies import BodyWriter, PackedBody, PlainBody, body_of
 
 
 @pytest.mark.parametrize("frame_bytes", [1, 7, 100_000])

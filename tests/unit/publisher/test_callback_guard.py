@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdrelay.publisher.callback_guard import require_callback_url, why_not
+from cdrelay.publisher.delivery.callback_guard import require_callback_url, why_not
 from cdrelay.publisher.errors import CallbackRefused
 
 REFUSED = {

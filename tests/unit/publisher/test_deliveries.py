@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from cdrelay.publisher.deliveries import delivery_id
+from cdrelay.publisher.delivery.deliveries import delivery_id
 
 TICK = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from cdrelay.publisher.intake import (
-    IntakeLimits,
+from cdrelay.publisher.intake.taking import (
     Refusal,
     Taken,
     content_encoding,
     content_kind,
     examine,
 )
+from cdrelay.publisher.sources.limits import IntakeLimits
 from cdrelay.publisher.sources.origin import Origin
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.deliveries import Delivery, Due
-from cdrelay.publisher.lanes import MOST_TIMES_SLOTS, by_time_left, choose
+from cdrelay.publisher.delivery.deliveries import Delivery, Due
+from cdrelay.publisher.delivery.lanes import MOST_TIMES_SLOTS, by_time_left, choose
 
 TICK = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 

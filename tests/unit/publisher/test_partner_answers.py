@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdrelay.publisher.record_answers import in_pieces
+from cdrelay.publisher.api.record_answers import in_pieces
 
 
 @pytest.mark.parametrize("size", [1, 20, 1_000_000])

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cdrelay.clock import ManualClock
-from cdrelay.publisher import rate_limit
-from cdrelay.publisher.rate_limit import RateLimit
+from cdrelay.publisher.api import rate_limit
+from cdrelay.publisher.api.rate_limit import RateLimit
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)

@@ -3,8 +3,8 @@
 import pytest
 
 from cdrelay.contract.addresses import redirected_base
+from cdrelay.publisher.api.regions import NO_REGIONS, Regions
 from cdrelay.publisher.errors import RegionRefused
-from cdrelay.publisher.regions import NO_REGIONS, Regions
 
 ORG = "11111111-2222-4333-8444-555555555555"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdrelay.publisher.retry import (
+from cdrelay.publisher.delivery.retry import (
     Answered,
     Decision,
     Delivered,

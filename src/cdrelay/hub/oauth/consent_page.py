@@ -7,12 +7,12 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
-from cdrelay.publisher.consent import CHALLENGE_METHODS, Asked, Sender, read_asked, read_sender
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.access.consent import CHALLENGE_METHODS, Asked, Sender, read_asked, read_sender
+from cdrelay.publisher.access.forms import Form, FormBody
+from cdrelay.publisher.access.integrations import Integrations
+from cdrelay.publisher.access.oauth import OAuth
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.errors import OAuthError, RedirectRefused
-from cdrelay.publisher.forms import Form, FormBody
-from cdrelay.publisher.integrations import Integrations
-from cdrelay.publisher.oauth import OAuth
 from cdrelay.publisher.parties import CDR_SCOPE
 
 MEANINGS = {CDR_SCOPE: "read the call detail records of the customers that you may see"}

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from cdrelay.clock import Clock
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
-from cdrelay.publisher.directory import Directory
+from cdrelay.publisher.access.forms import Form, FormBody
+from cdrelay.publisher.access.integrations import Integration, Integrations
+from cdrelay.publisher.access.oauth import OAuth
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.errors import IntegrationRefused
-from cdrelay.publisher.forms import Form, FormBody
-from cdrelay.publisher.integrations import Integration, Integrations
-from cdrelay.publisher.oauth import OAuth
 from cdrelay.publisher.parties import CDR_SCOPE, Credential
 
 PAGE = "/tokens"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.callback_guard import require_callback_url
-from cdrelay.publisher.forms import Form
-from cdrelay.publisher.webhooks import require_secret
+from cdrelay.publisher.access.forms import Form
+from cdrelay.publisher.delivery.callback_guard import require_callback_url
+from cdrelay.publisher.delivery.webhooks import require_secret
 
 ROTATIONS: Mapping[str, tuple[timedelta, str]] = {
     "none": (timedelta(0), "not at all: it ends when you save"),

@@ -8,7 +8,7 @@ from datetime import datetime
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, ceil_to
 from cdrelay.hub.strip import CELLS_A_ROW, Legend, hours_of_reach
-from cdrelay.publisher.deliveries import State
+from cdrelay.publisher.delivery.deliveries import State
 
 WORDS: Mapping[State, str] = {"delivered": "delivered", "pending": "waiting", "failed": "failed"}
 """What people are told of a state."""

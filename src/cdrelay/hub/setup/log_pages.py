@@ -16,8 +16,8 @@ from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.setup.hours import LEGEND, WORDS, hour_strip
 from cdrelay.hub.setup.parts import SetupParts, off_by_operator
 from cdrelay.hub.sign_in.sessions import SignedIn
-from cdrelay.publisher.deliveries import State
-from cdrelay.publisher.delivery_log import LogFilter, LoggedWindow
+from cdrelay.publisher.delivery.deliveries import State
+from cdrelay.publisher.delivery.delivery_log import LogFilter, LoggedWindow
 from cdrelay.publisher.errors import DeliveryUnknown
 from cdrelay.publisher.parties import Webhook
 

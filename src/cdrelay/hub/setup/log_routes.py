@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from cdrelay.hub.setup.log_pages import PATH, Asked, LogPages, RangeForm
 from cdrelay.hub.setup.parts import SetupParts
-from cdrelay.publisher.forms import FormBody
+from cdrelay.publisher.access.forms import FormBody
 
 
 def log_router(parts: SetupParts) -> APIRouter:

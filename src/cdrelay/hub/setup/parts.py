@@ -11,14 +11,14 @@ from cdrelay.contract.windows import Period
 from cdrelay.hub.setup.draft import Drafts
 from cdrelay.hub.setup.trial import Trials
 from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
-from cdrelay.publisher.delivery_log import DeliveryLog
-from cdrelay.publisher.directory import Directory
-from cdrelay.publisher.entitlement import Preview
+from cdrelay.publisher.access.forms import Form
+from cdrelay.publisher.delivery.delivery_log import DeliveryLog
+from cdrelay.publisher.delivery.resending import Resent
+from cdrelay.publisher.delivery.webhooks import BY_OPERATOR, Webhooks
+from cdrelay.publisher.directory.entitlement import Preview
+from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.errors import WebhookUnknown
-from cdrelay.publisher.forms import Form
 from cdrelay.publisher.parties import ResourceType, Webhook
-from cdrelay.publisher.resending import Resent
-from cdrelay.publisher.webhooks import BY_OPERATOR, Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from cdrelay.hub.setup.parts import SetupParts
 from cdrelay.hub.setup.trial import TrialResult
 from cdrelay.hub.setup.webhook_pages import PATH, SetupPages
 from cdrelay.hub.sign_in.sessions import SignedIn
+from cdrelay.publisher.access.forms import Form, FormBody
+from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.errors import WebhookUnknown
-from cdrelay.publisher.forms import Form, FormBody
-from cdrelay.publisher.rate_limit import RateLimit
 
 _TESTS_A_MINUTE = 10
 

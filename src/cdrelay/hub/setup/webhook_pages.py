@@ -17,7 +17,7 @@ from cdrelay.hub.setup.form import ROTATIONS, Refusal, Typed, refusals
 from cdrelay.hub.setup.parts import SetupParts, off_by_operator
 from cdrelay.hub.setup.trial import TrialResult
 from cdrelay.hub.sign_in.sessions import SignedIn
-from cdrelay.publisher.entitlement import Preview
+from cdrelay.publisher.directory.entitlement import Preview
 from cdrelay.publisher.errors import PublisherError, WebhookExists
 from cdrelay.publisher.parties import ResourceType, Webhook
 

@@ -9,11 +9,11 @@ from fastapi import Request, Response
 
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignIn
-from cdrelay.publisher.administrators import SignInPolicy
+from cdrelay.publisher.access.administrators import SignInPolicy
+from cdrelay.publisher.access.forms import Form
+from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.errors import LockedOut, SignInRefused
-from cdrelay.publisher.forms import Form
 from cdrelay.publisher.parties import Administrator
-from cdrelay.publisher.rate_limit import RateLimit
 
 log = structlog.get_logger()
 

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Request, Response
 from cdrelay.hub.pages import render_page
 from cdrelay.hub.sign_in.form import SignInPage
 from cdrelay.hub.sign_in.sessions import SignedIn
+from cdrelay.publisher.access.forms import Form, FormBody
+from cdrelay.publisher.access.passwords import SHORTEST_PASSWORD
 from cdrelay.publisher.errors import LockedOut, PasswordRefused, SignInRefused
-from cdrelay.publisher.forms import Form, FormBody
-from cdrelay.publisher.passwords import SHORTEST_PASSWORD
 
 
 def password_router(page: SignInPage) -> APIRouter:

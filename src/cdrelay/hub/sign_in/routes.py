@@ -8,8 +8,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.form import SignInPage, landing, local_path
 from cdrelay.hub.sign_in.sessions import Forbidden, NotSignedIn, SignIn
+from cdrelay.publisher.access.forms import FormBody
 from cdrelay.publisher.errors import FormRefused
-from cdrelay.publisher.forms import FormBody
 
 
 def sign_in_router(page: SignInPage) -> APIRouter:

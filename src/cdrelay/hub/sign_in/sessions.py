@@ -13,7 +13,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import sessions
 from cdrelay.errors import CdrelayError
-from cdrelay.publisher.administrators import Administrators
+from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.errors import AdministratorUnknown
 from cdrelay.publisher.parties import Administrator, Role
 

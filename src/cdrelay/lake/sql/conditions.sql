@@ -12,9 +12,22 @@ report_time >= $period_start AND report_time < $period_end
 -- Whose record it is, where licences matter.
 coalesce(user_uuid, '')
 
+-- name: workspace
+-- Whether that is a workspace.
+coalesce(user_uuid != '' AND user_type = 'Place', false)
+
 -- name: any_holder
 -- The same where they do not.
 ''
+
+-- name: any_workspace
+-- The same where they do not.
+false
+
+-- name: claim_to_it
+-- That a claim is one to the record.
+claimed_org = org_uuid AND claimed_holder = {{holder}} AND claimed_workspace = {{workspace}}
+    AND report_time >= claimed_from AND report_time < claimed_until
 
 -- name: all_of_them
 -- No claims: every record may be read.
@@ -25,6 +38,5 @@ true
 EXISTS (
     SELECT 1
     FROM claims
-    WHERE claimed_org = org_uuid AND claimed_holder = {{holder}}
-        AND report_time >= claimed_from AND report_time < claimed_until
+    WHERE {{claim_to_it}}
 )

@@ -2,7 +2,7 @@
 
 -- name: parties
 -- The organizations, and where it matters the holders, that the selected records are of.
-SELECT DISTINCT org_uuid, {{holder}}, {{holder}} != '' AND coalesce(user_type = 'Place', false)
+SELECT DISTINCT org_uuid, {{holder}}, {{workspace}}
 FROM {{rows}}
 WHERE {{selected}};
 
@@ -10,17 +10,13 @@ WHERE {{selected}};
 -- Every selected record for everyone who has a claim to it. Unsorted: sorting wide rows would take the engine's memory.
 SELECT recipient, org_uuid, report_id, {{wire_json}}, extra
 FROM {{rows}}
-JOIN claims
-    ON claimed_org = org_uuid AND claimed_holder = {{holder}}
-    AND report_time >= claimed_from AND report_time < claimed_until
+JOIN claims ON {{claim_to_it}}
 WHERE {{selected}} AND report_time >= $start AND report_time < $end;
 
 -- name: claimed_counts
 -- How many they are, by organization.
 SELECT recipient, org_uuid, count(*)
 FROM {{rows}}
-JOIN claims
-    ON claimed_org = org_uuid AND claimed_holder = {{holder}}
-    AND report_time >= claimed_from AND report_time < claimed_until
+JOIN claims ON {{claim_to_it}}
 WHERE {{selected}}
 GROUP BY recipient, org_uuid;

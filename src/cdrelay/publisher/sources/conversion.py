@@ -36,6 +36,12 @@ def lines_of(raw: msgspec.Raw, origin: Origin, plausible: Plausible) -> Sequence
     return lines
 
 
+def one_line(record: Line) -> bytes:
+    """The JSON of a record as a line of NDJSON."""
+    # In JSON a line feed stands only between tokens, where a space means the same.
+    return bytes(record).replace(b"\n", b" ") + b"\n"
+
+
 def _completed(raw: msgspec.Raw, origin: Origin, plausible: Plausible) -> Line:
     """A record of ours as it came; one without Org UUID or Report ID with those, where they can be told."""
     try:

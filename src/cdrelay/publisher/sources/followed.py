@@ -2,12 +2,15 @@
 
 How far it was read is kept outside, as text, and moves only when what was read is in the spool. When the file is
 rotated, by renaming it or by copying and emptying it, what was not read yet is read from the file beside it that begins
-in the same way; then the new one from its start.
+in the same way, also a packed one; then those that were rotated after it, and the new one from its start.
 """
 
 import csv
+import gzip
 import hashlib
 import io
+import re
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +28,9 @@ from cdrelay.records.identity import RecordRefused
 
 _CHUNK = 8 * 2**20
 _HEAD = 1024
+# What follows the name of a file that was rotated: a number or a date.
+_ROTATED = re.compile(r"[-._]?\d[-._T\d]*(?:\.gz)?", re.ASCII)
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 KeepRefused = Callable[[str, list[Refused]], None]
 """Puts refused lines aside, under a name that is the same at each reading."""
@@ -70,12 +76,13 @@ class FollowedFile:
         cursor, kept = Cursor.read(cursor_text), Kept()
         try:
             if cursor.offset and not _is_known(self._path, cursor):
-                rest = self._rest_of(cursor)
-                if rest is not None:
-                    kept += self._read(rest, cursor, ended=True)
+                rotated = self._rotated_since(cursor)
+                for path in rotated:
+                    kept += self._read(path, cursor, ended=True)
+                    cursor = Cursor()
                 self._keep_cursor("")
                 cursor = Cursor()
-                if rest is None:
+                if not rotated:
                     name = self._path.name
                     raise RecordSourceUnreadable(
                         f"{name} was rotated and the old one is not beside it: its last lines may be missing"
@@ -86,14 +93,26 @@ class FollowedFile:
         except OSError as error:
             raise RecordSourceUnreadable(f"the file {self._path} cannot be read: {error.strerror}") from error
 
-    def _rest_of(self, cursor: Cursor) -> Path | None:
-        beside = (path for path in self._path.parent.iterdir() if path.name.startswith(self._path.name))
-        return next((path for path in beside if path != self._path and _is_known(path, cursor)), None)
+    def _rotated_since(self, cursor: Cursor) -> list[Path]:
+        """The old file that `cursor` is of, and those that were rotated after it, in that order."""
+        name = self._path.name
+        beside = [
+            path
+            for path in self._path.parent.iterdir()
+            if path.name.startswith(name) and path != self._path and path.is_file()
+        ]
+        # While a file is being packed, both are there.
+        old = [path for path in beside if path.suffix != ".gz" or path.with_suffix("") not in beside]
+        old.sort(key=lambda path: path.stat().st_mtime_ns)
+        known = next((place for place, path in enumerate(old) if _is_known(path, cursor)), None)
+        if known is None:
+            return []
+        return [old[known], *(path for path in old[known + 1 :] if _ROTATED.fullmatch(path.name.removeprefix(name)))]
 
     def _read(self, path: Path, cursor: Cursor, *, ended: bool) -> Kept:
         kept = Kept()
-        with path.open("rb") as file:
-            while chunk := _chunk(file, cursor.offset, ended=ended):
+        with _opened(path) as file:
+            while chunk := self._next_chunk(file, cursor.offset, ended=ended):
                 refused: list[Refused] = []
                 kept += self._taker.take(self._origin, self._entries(file, chunk, cursor.offset), refused.append)
                 if refused:
@@ -102,6 +121,14 @@ class FollowedFile:
                 cursor = Cursor(end, _head_of(file, end))
                 self._keep_cursor(cursor.text())
         return kept
+
+    def _next_chunk(self, file: BinaryIO, offset: int, *, ended: bool) -> bytes:
+        try:
+            return _chunk(file, offset, ended=ended)
+        except _DAMAGED as error:
+            damage = Refused(0, b"", "file", f"a packed file is damaged after {offset} bytes: {error}")
+            self._keep_refused(f"{self._origin.name}-damaged-{offset}", [damage])
+            return b""
 
     def _entries(self, file: BinaryIO, chunk: bytes, offset: int) -> Iterator[Entry]:
         """Those of whole lines. Each line of CSV stands for itself: a broken one swallows no other."""
@@ -142,6 +169,13 @@ def _head_of(file: BinaryIO, end: int) -> str:
 
 def _is_known(path: Path, cursor: Cursor) -> bool:
     """Whether a file begins as the one did that the cursor is of, and is no shorter than what was read of that."""
-    with suppress(FileNotFoundError, IsADirectoryError), path.open("rb") as file:
-        return path.stat().st_size >= cursor.offset and _head_of(file, cursor.offset) == cursor.head
+    with suppress(FileNotFoundError, IsADirectoryError, *_DAMAGED), _opened(path) as file:
+        if _head_of(file, cursor.offset) != cursor.head:
+            return False
+        file.seek(cursor.offset - 1)
+        return bool(file.read(1))
     return False
+
+
+def _opened(path: Path) -> BinaryIO:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

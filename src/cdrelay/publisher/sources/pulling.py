@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import starmap
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -21,12 +20,9 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 from cdrelay.lake.payload import BodyUnreadable, split
 from cdrelay.lake.prepare import Refused
-from cdrelay.provider_exchange import ClientLimits, ProviderExchange
+from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderExchange, with_query
 from cdrelay.publisher.sources.source_settings import RecordSource
 from cdrelay.publisher.sources.taking import Entry, Kept, Taker
-
-_PAGES = 10_000
-"""No window has more pages; a listing that claims so goes in circles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +104,7 @@ class Puller:
             target: str | None = self._first_target(period)
             asked: set[str] = set()
             while target is not None:
-                if target in asked or len(asked) == _PAGES:
+                if target in asked or len(asked) == PAGES:
                     raise ProviderRejected("the pages of the provider go in circles")
                 asked.add(target)
                 answered = await exchange.ask(target, _records_of)
@@ -121,10 +117,8 @@ class Puller:
         return kept
 
     def _first_target(self, period: Period) -> str:
-        query = {"startTime": write_time(period.start), "endTime": write_time(period.end)}
-        if self._source.org_uuid is not None:
-            query["orgId"] = self._source.org_uuid
-        return f"/v1/{self._source.kind}?{urlencode(query, safe=':')}"
+        organization = {} if self._source.org_uuid is None else {"orgId": self._source.org_uuid}
+        return with_query(f"/v1/{self._source.kind}", period, organization)
 
     def _take(self, raws: list[msgspec.Raw]) -> Kept:
         refused: list[Refused] = []

@@ -11,8 +11,8 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.lake.prepare import Refused
 from cdrelay.lake.spool import Envelope, Spool
-from cdrelay.publisher.intake import IntakeLimits, one_line
-from cdrelay.publisher.sources.conversion import lines_of
+from cdrelay.publisher.sources.conversion import lines_of, one_line
+from cdrelay.publisher.sources.limits import IntakeLimits
 from cdrelay.publisher.sources.origin import Origin
 from cdrelay.records.identity import RecordRefused
 

@@ -1,0 +1,1 @@
+"""What partners and organizations ask for: counts, records, history."""

@@ -1,0 +1,1 @@
+"""The directory as one document: export, and import with a dry run."""

@@ -1,0 +1,1 @@
+"""Who is whose customer, who holds which licence, and what follows from it: entitlement."""

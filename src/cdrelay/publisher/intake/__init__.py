@@ -1,0 +1,1 @@
+"""Call records that are handed in by POST."""

@@ -1,0 +1,145 @@
+"""What both halves stand on: the home folder, its database, clock and secrets, and a store for each half."""
+
+import fcntl
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+from argon2 import PasswordHasher
+
+from cdrelay.clock import Clock, SystemClock
+from cdrelay.contract.answers import Patience
+from cdrelay.control.database import Database
+from cdrelay.control.incidents import Incidents
+from cdrelay.control.receipts import Receipts
+from cdrelay.control.secrets_at_rest import SecretBox
+from cdrelay.errors import CdrelayError
+from cdrelay.lake.engine import EngineLimits, open_engine
+from cdrelay.lake.load import Loader, LoadLimits
+from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.spool import Spool
+from cdrelay.lake.store import Lake
+from cdrelay.lake.table import RecordTable
+from cdrelay.provider_exchange import ClientLimits
+from cdrelay.settings import Settings
+
+HalfName = Literal["publisher", "collector"]
+Role = Literal["publisher", "collector", "hub"]
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What both halves stand on."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    secrets: SecretBox
+    incidents: Incidents
+    closing: ExitStack
+    hasher: PasswordHasher
+    """Says what hashing a password costs."""
+
+    def close(self) -> None:
+        """Close all that was opened on it, last first."""
+        self.closing.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A lake with its spool, loader and quarantine: each half has one of its own."""
+
+    folder: Path
+    spool: Spool
+    lake: Lake
+    loader: Loader
+    quarantine: Quarantine
+    engine: duckdb.DuckDBPyConnection
+
+
+def open_foundation(settings: Settings, clock: Clock | None = None, hasher: PasswordHasher | None = None) -> Foundation:
+    """Open (at first: make) the home folder: control database, migrated, and the key of the secrets at rest.
+
+    A clock and a hasher of passwords are given by tests alone.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clock = clock or SystemClock()
+    closing = ExitStack()
+    database = Database(settings.home / "control.db")
+    closing.callback(database.close)
+    database.migrate()
+    return Foundation(
+        settings=settings,
+        clock=clock,
+        database=database,
+        secrets=SecretBox(settings.home / "secret.key"),
+        incidents=Incidents(database, clock),
+        closing=closing,
+        hasher=hasher or PasswordHasher(),
+    )
+
+
+class RoleTaken(CdrelayError):
+    """Another process runs a role on this home folder."""
+
+
+def claim_roles(foundation: Foundation, roles: Iterable[Role]) -> None:
+    """Make sure that each role runs once on a home folder: two senders would deliver twice. Raises RoleTaken.
+
+    The claim ends with the foundation, and with the process however it ends.
+    """
+    for role in sorted(roles):
+        file = foundation.closing.enter_context((foundation.settings.home / f"{role}.lock").open("w"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RoleTaken(
+                f"the {role} of {foundation.settings.home} runs already; stop it, or use another home with CDRELAY_HOME"
+            ) from None
+
+
+def load_limits(settings: Settings, half: HalfName) -> LoadLimits:
+    """The bounds of a load, as set."""
+    keep_hours = settings.publisher_keep_hours if half == "publisher" else settings.collector_keep_days * 24
+    return LoadLimits(
+        batch_bytes=settings.load_batch_bytes,
+        unpacked_bytes=settings.unpacked_limit_bytes,
+        version_reach=timedelta(hours=settings.version_reach_hours),
+        max_age=timedelta(days=settings.record_max_age_days),
+        max_ahead=timedelta(minutes=settings.record_max_ahead_minutes),
+        keep=timedelta(hours=keep_hours) / settings.compress if keep_hours else None,
+    )
+
+
+def client_limits(settings: Settings) -> ClientLimits:
+    """How a provider's endpoints are asked, as set."""
+    return ClientLimits(
+        answer_seconds=settings.api_seconds,
+        body_bytes=settings.unpacked_limit_bytes,
+        patience=Patience(settings.api_attempts, settings.api_retry_longest_seconds),
+    )
+
+
+def open_store(foundation: Foundation, half: HalfName) -> Store:
+    """Open (at first: make) one half's lake and spool in the home folder."""
+    settings, folder = foundation.settings, foundation.settings.home / half
+    scratch = folder / "scratch"
+    engine = open_engine(EngineLimits(settings.engine_memory_megabytes, settings.engine_threads), scratch)
+    foundation.closing.callback(engine.close)
+    spool = Spool(folder / "spool", settings.disk_reserve_bytes)
+    quarantine = Quarantine(folder / "quarantine")
+    table = RecordTable(folder / "lake")
+    loader = Loader(
+        spool,
+        table,
+        engine,
+        quarantine,
+        foundation.clock,
+        load_limits(settings, half),
+        Receipts(foundation.database, half).keep,
+    )
+    return Store(folder, spool, Lake(table, engine), loader, quarantine, engine)
