@@ -2,24 +2,26 @@
 
 For one partner in parts of 5,000 records, and for 1,000 partners with 200 records each. The bare loop sends bodies of
 the same sizes with the same client, as many at once, to the same sink: a listener in a process of its own that reads
-each body to its end and answers.
+each body to its end and answers, over TLS as every callback is.
 """
 
 import asyncio
 import random
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-import aiohttp
 import uvloop
 
 from bench.measure import Measure, stopwatch
 from bench.publishing import open_filled
 from bench.sink import sink
 from cdrelay.publisher.alerts.queue import Alerts
-from cdrelay.publisher.delivery.callback import CallbackClient
+from cdrelay.publisher.delivery.bodies import PlainBody
+from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
 from cdrelay.publisher.delivery.preparing import Preparation
 from cdrelay.publisher.delivery.recording import Attempts
+from cdrelay.publisher.delivery.retry import Answered
 from cdrelay.publisher.delivery.sending import Sender
 from cdrelay.wiring import Foundation, PublisherParts, callback_limits, retry_policy
 
@@ -36,19 +38,20 @@ def _measure(scratch: Path, partners: int) -> Measure:
     ours, bare, size, posts = [], [], 0, 0
     for turn in range(TURNS):
         home = scratch / f"{partners}-{turn}"
-        with sink() as url:
+        with sink(scratch / "certificate") as (url, ca_file):
             foundation, parts = open_filled(home, RECORDS, partners, url)
+            trust = trusted_authorities(ca_file)
             at_once = min(partners, foundation.settings.deliveries_at_once)
             with stopwatch() as elapsed:
                 parts.ticker.tick_once()
                 cut = elapsed()
-                uvloop.run(_send(foundation, parts))
+                uvloop.run(_send(foundation, parts, trust))
                 ours.append((elapsed(), cut))
             sizes = [one.body_bytes for one in parts.outbox.latest(RECORDS)]
             assert sum(one.records for one in parts.outbox.latest(RECORDS)) == RECORDS
             assert parts.outbox.statistics().delivered == len(sizes)
             size, posts = sum(sizes), len(sizes)
-            bare.append(uvloop.run(_bare(url, sizes, at_once)))
+            bare.append(uvloop.run(_bare(url, sizes, at_once, callback_limits(foundation.settings), trust)))
             foundation.close()
     seconds, cut = min(ours)
     return Measure(
@@ -61,10 +64,10 @@ def _measure(scratch: Path, partners: int) -> Measure:
     )
 
 
-async def _send(foundation: Foundation, parts: PublisherParts) -> None:
+async def _send(foundation: Foundation, parts: PublisherParts, trust: ssl.SSLContext) -> None:
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     attempts = Attempts(database, clock, Alerts(database, clock, by_mail=False))
-    async with CallbackClient(callback_limits(settings)) as callbacks:
+    async with CallbackClient(callback_limits(settings), trust=trust) as callbacks:
         sender = Sender(
             outbox=parts.outbox,
             attempts=attempts,
@@ -79,17 +82,18 @@ async def _send(foundation: Foundation, parts: PublisherParts) -> None:
         await sender.send_due()
 
 
-async def _bare(url: str, sizes: Sequence[int], at_once: int) -> float:
+async def _bare(url: str, sizes: Sequence[int], at_once: int, limits: CallbackLimits, trust: ssl.SSLContext) -> float:
     """Seconds to send bodies of these sizes, `at_once` at a time."""
     longest = b"x" * max(sizes)
-    bodies = iter([memoryview(longest)[:size] for size in sizes])
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    bodies = iter(sizes)
+    async with CallbackClient(limits, trust=trust) as callbacks:
 
         async def send() -> None:
-            for body in bodies:
-                async with session.post(url, data=bytes(body)) as response:
-                    await response.read()
-                    assert response.status == 200
+            for size in bodies:
+                headers = {"Content-Type": "application/json", "Content-Length": str(size)}
+                outcome = await callbacks.post(url, headers, PlainBody(longest[:size]))
+                assert isinstance(outcome, Answered), outcome
+                assert outcome.status == 200
 
         with stopwatch() as elapsed:
             await asyncio.gather(*(send() for _ in range(at_once)))

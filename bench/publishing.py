@@ -22,9 +22,7 @@ def open_filled(
     home: Path, records: int, partners: int, url: str, resource_type: ResourceType = "analytics"
 ) -> tuple[Foundation, PublisherParts]:
     """So many partners, each with a customer of its own, and records of these in the window that the next tick owes."""
-    settings = read_settings(
-        {}, home=home, allow_http_callbacks=True, allow_callbacks_to_private_addresses=True, send_empty_windows=False
-    )
+    settings = read_settings({}, home=home, allow_callbacks_to_private_addresses=True, send_empty_windows=False)
     tick = floor_to(datetime.now(UTC), settings.rules.tick)
     clock = ManualClock(tick - timedelta(minutes=1))
     foundation = open_foundation(settings, clock)

@@ -17,7 +17,7 @@ def run(scratch: Path) -> list[Measure]:
     """A tick at each number of partners."""
     seconds = {}
     for partners in PARTNERS:
-        foundation, parts = open_filled(scratch / str(partners), RECORDS, partners, "http://127.0.0.1:1/")
+        foundation, parts = open_filled(scratch / str(partners), RECORDS, partners, "https://127.0.0.1:1/")
         with stopwatch() as elapsed:
             report = parts.ticker.tick_once()
             seconds[partners] = elapsed()

@@ -6,24 +6,31 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.async_api import Page
 
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import EPOCH, floor_to
 from cdrelay.lake.spool import Envelope
+from cdrelay.publisher.access.consent import Asked, Sender
+from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.delivery.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
-from cdrelay.publisher.parties import Partner, Role
+from cdrelay.publisher.parties import CDR_SCOPE, Partner, Role
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import assemble, open_administrators, open_foundation
+from cdrelay.wiring.access import open_oauth
+from cdrelay.wiring.foundation import Foundation
 from tests.browser.browsing import sign_in
 from tests.browser.installation import PASSWORD
 from tests.integration.hub.setup_bench import Office
+from tests.support.passwords import CHEAP
 from tests.support.server import serving
 
 NOW = datetime(2026, 11, 24, 12, 0, 4, tzinfo=UTC)
 TICK = timedelta(minutes=5)
+APP = "https://billing.example.com/oauth/callback"
 URL = "https://cdr.example.com/webex/records"
 
 
@@ -39,7 +46,7 @@ async def open_gallery(folder: Path) -> AsyncIterator[Gallery]:
     """Serve them until the block ends. It is 12:00 and stays so."""
     clock = ManualClock(NOW - timedelta(hours=30))
     settings = read_settings({}, home=folder / "home", sign_in_requests_per_minute=0)
-    foundation = open_foundation(settings, clock)
+    foundation = open_foundation(settings, clock, CHEAP)
     running = assemble(foundation, frozenset({"publisher", "hub"}))
     assert running.publisher is not None
     names = ("Example Reseller", "New Reseller", "Quiet Reseller")
@@ -51,10 +58,12 @@ async def open_gallery(folder: Path) -> AsyncIterator[Gallery]:
         (usual, "Rob", "read_only"),
         (new, "Nia", "full"),
         (off, "Olu", "full"),
+        (usual, "Ben", "assigned"),
     ]
     for partner, name, role in people:
         administrators.add(partner.id, f"{name}@example.com", f"{name} Example", role, PASSWORD)
     _fill(office)
+    _consents(foundation, office)
     async with serving(running.app) as address:
         yield Gallery(address)
     foundation.close()
@@ -81,6 +90,20 @@ def _fill(office: Office) -> None:
     gone = "the callback answered 410"
     office.attempt(waiting, SwitchOff(f"{gone}: it is gone"), gone)
     _calls(office)
+
+
+def _consents(foundation: Foundation, office: Office) -> None:
+    """An integration that everybody has let in, one that is revoked, and a token of the operator."""
+    integrations, oauth = Integrations(foundation.database, office.clock), open_oauth(foundation)
+    revoked, _ = integrations.add("Old dashboard", ["https://old.example.com/"], partner_id=office.partner.id)
+    integrations.revoke(revoked.client_id)
+    office.clock.advance(timedelta(milliseconds=1))
+    app, _ = integrations.add("Nightly billing", [APP], [CDR_SCOPE, "spark:kms"], office.partner.id)
+    sender = Sender(app, APP, None)
+    for one in open_administrators(foundation).of_partner(office.partner.id):
+        code = oauth.approve(sender, Asked(app.scopes, None, None), one)
+        oauth.redeem(app, code, APP, "")
+    office.publisher.directory.credentials.create_token(office.partner.id, "of the operator")
 
 
 def _attempts(office: Office, one: str, left: int) -> None:
@@ -159,6 +182,42 @@ async def _delivery(page: Page) -> None:
     await page.get_by_role("link", name="All about this delivery").first.click()
 
 
+async def _sign_in(page: Page) -> None:
+    await page.context.clear_cookies()
+    await page.goto("/sign-in")
+
+
+async def _wrong_password(page: Page) -> None:
+    await _sign_in(page)
+    await page.get_by_label("E-mail address").fill("ada@example.com")
+    await page.get_by_label("Password").fill("not hers")
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def _consent(page: Page) -> None:
+    await _as(page, "Ada")
+    await page.goto("/tokens")
+    client_id = await page.locator(".long code").first.inner_text()
+    asked = {"client_id": client_id, "redirect_uri": APP, "response_type": "code", "state": "x"}
+    await page.goto(f"/v1/authorize?{urlencode(asked)}")
+
+
+async def _token_made(page: Page) -> None:
+    await _as(page, "Ada")
+    await page.goto("/tokens")
+    await page.get_by_label("Label", exact=True).fill("Nightly report of all calls to the data warehouse")
+    await page.get_by_role("button", name="Make a token").click()
+
+
+async def _token_refused(page: Page) -> None:
+    await _as(page, "Ada")
+    await page.goto("/tokens")
+    await page.locator("summary").click()
+    await page.get_by_label("Name", exact=True).fill("Dashboard")
+    await page.get_by_label("Redirect addresses").fill("http://dashboard.example.com/back")
+    await page.get_by_role("button", name="Make the integration").click()
+
+
 PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = {
     "first": _shows("Nia", "/setup"),
     "filled-in": _filled_in,
@@ -175,5 +234,18 @@ PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = {
     "off": _shows("Olu", "/setup"),
     "deliveries-off": _shows("Olu", "/deliveries"),
     "read-only": _shows("Rob", "/setup"),
+    "sign-in": _sign_in,
+    "not-signed-in": _wrong_password,
+    "loop": _shows("Ada", "/?paused"),
+    "password": _shows("Ada", "/password"),
+    "consent": _consent,
+    "refused-consent": _shows("Ada", "/v1/authorize?client_id=nobody"),
+    "tokens": _shows("Ada", "/tokens"),
+    "token-made": _token_made,
+    "token-refused": _token_refused,
+    "no-tokens": _shows("Nia", "/tokens"),
+    "assigned": _shows("Ben", "/tokens"),
+    "forbidden": _shows("Ben", "/deliveries"),
+    "nowhere": _shows("Ada", "/token"),
 }
 """How each page comes to be shown, in a window that scripts are switched off in."""

@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/setup.md anew: `python -m tests.browser.screenshots FOLDER`."""
+"""Makes the pictures of docs/setup.md and docs/tokens.md anew: `python -m tests.browser.screenshots FOLDER`."""
 
 import asyncio
 import sys
@@ -23,6 +23,8 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "deliveries-off": ("deliveries-off", _WIDE),
     "delivery": ("delivery", _WIDE),
     "deliveries-phone": ("deliveries", _PHONE),
+    "consent": ("consent", _WIDE),
+    "tokens": ("tokens", _TALL),
 }
 """The name of a file, the page in it and the window."""
 

@@ -153,5 +153,6 @@ class LakeBuilder:
 def read_window(lake: Lake, before: Cut | None, now: Cut, organizations: Sequence[str]) -> list[bytes]:
     """What of some organizations is due between two cuts, as wire JSON, by Report time and Report ID."""
     claims = [Claim(0, org, "", False, EPOCH, datetime(9999, 1, 1, tzinfo=UTC)) for org in organizations]
-    texts = [text for _, _, text in lake.window(before, now).records(Claims(claims, by_holder=False))]
+    chunks = lake.window(before, now).records(Claims(claims, by_holder=False))
+    texts = [text for chunk in chunks for _, _, text in chunk]
     return sorted(texts, key=lambda text: [json.loads(text)[name] for name in ("Report time", "Report ID")])

@@ -71,16 +71,20 @@ class Visitor:
     @property
     def cookie(self) -> str:
         """The session's, as the browser has it; empty: none."""
-        found = self._session.cookie_jar.filter_cookies(URL(self.address)).get("cdrelay_session")
+        return self.cookie_named("cdrelay_session")
+
+    def cookie_named(self, name: str) -> str:
+        """Another one; empty: none."""
+        found = self._session.cookie_jar.filter_cookies(URL(self.address)).get(name)
         return "" if found is None else found.value
 
     def bring(self, cookie: str) -> None:
         """Have that cookie, from wherever."""
         self._session.cookie_jar.update_cookies({"cdrelay_session": cookie}, URL(self.address))
 
-    async def get(self, path: str) -> Seen:
-        """Open a page, by its path or whole address."""
-        return await self._ask("GET", path)
+    async def get(self, path: str, **headers: str) -> Seen:
+        """Open a page, by its path or whole address; `headers` are written with underscores."""
+        return await self._ask("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
 
     async def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Seen:
         """Send a form, as a page of the same site would; `headers` are written with underscores."""

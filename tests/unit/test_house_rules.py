@@ -87,6 +87,33 @@ def imports_against_the_grain(path: str, tree: ast.Module) -> set[str]:
     return found - _MAY_IMPORT.get(room, set()) - {room, "__version__"}
 
 
+# --- Also between the rooms of the publisher -------------------------------------------------------------------------
+
+_PUBLISHER_ROOMS = {
+    "access": set(),
+    "sources": set(),
+    "directory": {"access"},
+    "bulk": {"directory"},
+    "api": {"directory"},
+    "intake": {"sources", "directory", "api"},
+    "directory_api": {"directory", "bulk", "access", "api"},
+    # Alerts go out as deliveries do, and it is deliveries that they tell of.
+    "alerts": {"delivery"},
+    "delivery": {"directory", "alerts"},
+}
+_SHARED = {"parties", "errors", "api_errors"}
+
+
+def enters_another_room(path: str, tree: ast.Module) -> set[str]:
+    """The rooms of the publisher that a file in one of them imports and may not (table in docs/architecture.md)."""
+    half, _, rest = path.partition("/")
+    room, inside, _ = rest.partition("/")
+    if half != "publisher" or not inside:
+        return set()
+    entered = {module.split(".")[2] for module, _ in _names(tree) if module.startswith("cdrelay.publisher.")}
+    return entered - _PUBLISHER_ROOMS.get(room, set()) - _SHARED - {room}
+
+
 # --- The engine is the lake's ----------------------------------------------------------------------------------------
 
 
@@ -121,6 +148,7 @@ ESCAPES: dict[Rule, dict[str, set[str]]] = {
     asks_the_time: {"lake/table.py": {"time.time_ns"}},
     # The loader hands its receipts to whoever keeps them; the one who does must know what they are.
     imports_against_the_grain: {"control/receipts.py": {"lake"}},
+    enters_another_room: {},
     # Its errors are named where the parts are put together.
     uses_the_engine: {"wiring/foundation.py": {"duckdb"}},
     holds_sql: {
@@ -164,6 +192,9 @@ def test_every_room_is_in_the_table_of_imports() -> None:
         (imports_against_the_grain, "collector/x.py", "from cdrelay.wiring import y", {"wiring"}),
         (imports_against_the_grain, "hub/x.py", "from cdrelay.cli.x import y", {"cli"}),
         (imports_against_the_grain, "cellar/x.py", "from cdrelay.errors import y", {"errors"}),
+        (enters_another_room, "publisher/sources/x.py", "from cdrelay.publisher.intake.taking import y", {"intake"}),
+        (enters_another_room, "publisher/sources/a/x.py", "import cdrelay.publisher.api.regions", {"api"}),
+        (enters_another_room, "publisher/attic/x.py", "from cdrelay.publisher.access.forms import y", {"access"}),
         (uses_the_engine, "collector/x.py", "import duckdb", {"duckdb"}),
         (uses_the_engine, "records/x.py", "from deltalake.schema import Field", {"deltalake"}),
         (holds_sql, "lake/x.py", "q = 'SELECT 1'", {"SELECT"}),
@@ -187,7 +218,10 @@ def test_a_rule_finds_what_breaks_it(rule: Rule, path: str, code: str, found: se
         (imports_against_the_grain, "contract/query.py", "from cdrelay.errors import CdrelayError"),
         (imports_against_the_grain, "publisher/x.py", "from cdrelay import __version__"),
         (imports_against_the_grain, "collector/x.py", "from cdrelay.lake.spool import x"),
-        (imports_against_the_grain, "wiring.py", "from cdrelay.hub.routes import x"),
+        (imports_against_the_grain, "wiring/x.py", "from cdrelay.hub.routes import x"),
+        (enters_another_room, "publisher/intake/x.py", "from cdrelay.publisher.sources.origin import y"),
+        (enters_another_room, "publisher/intake/x.py", "from cdrelay.publisher.errors import y"),
+        (enters_another_room, "publisher/x.py", "from cdrelay.publisher.access.forms import y"),
         (uses_the_engine, "lake/store.py", "import duckdb"),
         (uses_the_engine, "collector/x.py", "import duckdb_notes"),
         (holds_sql, "lake/x.py", "q = statement('count_by_organization')"),

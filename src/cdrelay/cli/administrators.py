@@ -109,6 +109,8 @@ def change(
     as_json: JsonOption = False,
 ) -> None:
     """Change a name, a role, or the customers assigned; it holds from the next request on, also for tokens."""
+    if not unlock and name is None and role is None and organization is None:
+        raise typer.BadParameter("say what to change: --name, --role, --organization or --unlock")
     store = _administrators(typer_context)
     found = store.by_email(email)
     if unlock:

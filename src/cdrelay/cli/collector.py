@@ -20,7 +20,7 @@ from cdrelay.collector.reconciliation import Progress, Reconciler
 from cdrelay.collector.sources import Source, SourceChange, Sources
 from cdrelay.contract.organization_ids import organization_uuid
 
-app = typer.Typer(no_args_is_help=True, help="Sources of webhooks, and what became of their payloads.")
+app = typer.Typer(no_args_is_help=True, help="The receiving half: who delivers, and what became of the payloads.")
 source_app = typer.Typer(
     no_args_is_help=True, help="Who delivers: POST /webhooks/NAME, and the endpoints to compare with."
 )

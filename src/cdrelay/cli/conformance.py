@@ -225,10 +225,12 @@ def _report(kind: Kind, url: URL, results: list[Result], as_document: bool, juni
 
 
 def _print_results(results: Sequence[Result]) -> None:
-    table = Table(Column("check", no_wrap=True), "verdict", "what happened", "section")
+    table = Table(Column("check", no_wrap=True), "verdict", "what the contract asks (section), and what happened")
     for one in results:
+        colour = _COLOURS[one.verdict]
         # Text, not markup: what the other side answered may hold brackets.
-        table.add_row(one.name, Text(one.verdict, _COLOURS[one.verdict]), Text(one.what), Text(one.section))
+        both = Text.assemble(f"{one.asks} ({one.section})\n", (one.what, colour))
+        table.add_row(one.name, Text(one.verdict, colour), both, end_section=True)
     Console().print(table)
 
 

@@ -19,7 +19,7 @@ app = typer.Typer(
     name="cdrelay",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Publisher and collector of partner call detail records.",
+    help="Call detail records from a calling provider to its partners. Try `cdrelay up --demo --compress 60`.",
 )
 app.add_typer(publisher.app, name="publisher")
 app.add_typer(collector.app, name="collector")

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 talk = Console(stderr=True)
 """For people: progress, advice, warnings. Data goes to stdout."""
@@ -32,11 +32,11 @@ def show(rows: Sequence[dict[str, Any]], as_json: bool, nothing: str) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout."""
-    table = Table(*columns)
+    """A table on stdout. What stands in it is text: a name with brackets is no markup, and nothing is cut off."""
+    table = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         table.add_row(*map(_cell, row))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _cell(value: Any) -> str:

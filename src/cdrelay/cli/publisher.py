@@ -17,23 +17,25 @@ from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 from cdrelay.wiring import PublisherParts
 
 app = typer.Typer(
-    no_args_is_help=True, help="Partners, their organizations, webhooks and tokens; deliveries and ticks."
+    no_args_is_help=True, help="The sending half: where records come from, who gets which, and what was delivered."
 )
 partner_app = typer.Typer(no_args_is_help=True, help="The resellers that receive the feed.")
 organization_app = typer.Typer(no_args_is_help=True, help="The customer organizations whose calls are recorded.")
 webhook_app = typer.Typer(no_args_is_help=True, help="Where a partner's windows are delivered.")
-token_app = typer.Typer(no_args_is_help=True, help="Partner access tokens, for the two partner endpoints.")
+token_app = typer.Typer(
+    no_args_is_help=True, help="Access tokens of partners, for the endpoints for counts and records."
+)
 intake_key_app = typer.Typer(no_args_is_help=True, help="Keys with which calling platforms hand in records.")
 for name, group in {
     "partner": partner_app,
     "organization": organization_app,
+    **directory.GROUPS,
+    "administrator": administrators.app,
     "webhook": webhook_app,
     "token": token_app,
     "intake-key": intake_key_app,
-    "administrator": administrators.app,
     "integration": integrations.app,
     "source": record_sources.app,
-    **directory.GROUPS,
 }.items():
     app.add_typer(group, name=name)
 

@@ -27,7 +27,9 @@ LocationOption = Annotated[
     str | None,
     typer.Option("--location", help="The folder, the file, or the address of the provider.", metavar="PLACE"),
 ]
-FormatOption = Annotated[str | None, typer.Option("--format", help=f"What it gives: {', '.join(FORMATS)}.")]
+FormatOption = Annotated[
+    str | None, typer.Option("--format", help=f"What it gives: {', '.join(FORMATS)}; record unless said.")
+]
 OrgOption = Annotated[
     str | None,
     typer.Option("--org", help="Whose calls they are, where nothing else tells; empty takes it away.", metavar="ORG"),
@@ -70,6 +72,10 @@ def _shown(source: RecordSource) -> dict[str, Any]:
         "cursor": source.cursor,
         "problem": source.problem,
     }
+
+
+_FOR_PEOPLE = ("name", "kind", "location", "active", "read_at", "problem")
+"""What a list of sources shows in a terminal; all of it is in JSON."""
 
 
 def _given(
@@ -151,8 +157,10 @@ def set_source(
 
 @app.command("list")
 def list_sources(typer_context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the sources, when each was last read to its end, and what is wrong since."""
+    """List the sources, when each was last read to its end, and what is wrong since; --json tells more."""
     rows = [_shown(one) for one in _sources(typer_context).list()]
+    if not as_json:
+        rows = [{name: row[name] for name in _FOR_PEOPLE} for row in rows]
     show(rows, as_json, "there are no sources yet; `cdrelay publisher source add NAME` makes one")
 
 

@@ -1,6 +1,7 @@
 """One HTTP exchange with the side that is checked. Whatever happens in it is an answer, never an exception."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from cdrelay.conformance.checks import CannotRun
 from cdrelay.contract.error_bodies import error_message
 
 _MESSAGE_LENGTH = 120
+_ADDRESS = re.compile(r"https?://\S+")
+MOST_BYTES = 256 * 2**20
+"""An hour's records of a large organization fit; a side that answers without an end does not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +83,38 @@ async def exchange(
     headers: Mapping[str, str],
     body: AsyncIterator[bytes] | None = None,
 ) -> Answer:
-    """Send and read the whole answer within `seconds`. Redirects are not followed."""
+    """Send and read the whole answer, of at most 256 MiB, within `seconds`. Redirects are not followed."""
     began = perf_counter()
     timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with session.request(
             method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
         ) as response:
-            content = await response.read()
-            return Answer(response.status, perf_counter() - began, response.headers.copy(), content)
+            content = await _content(response)
+            if content is not None:
+                return Answer(response.status, perf_counter() - began, response.headers.copy(), content)
+            problem = f"the answer is larger than {MOST_BYTES} bytes"
     except TimeoutError:
         problem = f"no answer within {seconds:g} s"
     except (aiohttp.ClientError, OSError) as error:
-        problem = f"no answer, {type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+        problem = f"no answer, {type(error).__name__}: {_reason(error)}"
     return Answer(None, perf_counter() - began, problem=problem)
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes | None:
+    """The body; None when it is larger than is taken."""
+    content = bytearray()
+    async for piece in response.content.iter_any():
+        content += piece
+        if len(content) > MOST_BYTES:
+            return None
+    return bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the address: that may hold a secret, and reports are kept."""
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else getattr(error, "strerror", None)
+    return _ADDRESS.sub("the address", text or str(error))
 
 
 async def reach(url: URL, seconds: float) -> None:
@@ -104,7 +126,7 @@ async def reach(url: URL, seconds: float) -> None:
     except TimeoutError:
         raise CannotRun(f"no connection to {url.host} port {url.port} within {seconds:g} seconds") from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that no name can be
-        why = getattr(error, "strerror", None) or error
+        why = _reason(error)
         raise CannotRun(f"no connection to {url.host} port {url.port}: {why}; is it running there?") from error
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal,
     text,
 )
 
@@ -268,7 +269,6 @@ deliveries = Table(
     Column("next_attempt_at", UtcDateTime, comment="none once the state is final"),
     Column("finished_at", UtcDateTime),
     UniqueConstraint("partner_id", "tick", "round", "part"),
-    Index(None, "state", "next_attempt_at"),
     Index(None, "tick"),  # the latest deliveries, for the page
     # What a partner is owed, the oldest first, however much it has had already.
     Index(
@@ -280,8 +280,12 @@ deliveries = Table(
         "next_attempt_at",
         sqlite_where=text("state = 'pending'"),
     ),
+    Index("ix_deliveries_failed", "partner_id", "finished_at", sqlite_where=text("state = 'failed'")),
     comment="One row a POST; its body lies in the outbox folder under the id.",
 )
+
+PENDING, FAILED = (deliveries.c.state == literal(state, literal_execute=True) for state in ("pending", "failed"))
+"""The conditions as their indexes say them: SQLite uses an index of some rows only where it sees that it fits."""
 
 attempts = Table(
     "attempts",

@@ -13,6 +13,13 @@ from cdrelay.hub.sign_in.sessions import SignedIn
 NAVIGATION = {"/setup": "Call Detail Records", "/deliveries": "Deliveries", "/tokens": "Tokens"}
 _OF_ALL_CUSTOMERS = {"/setup", "/deliveries"}
 
+
+def _sentence(text: str) -> str:
+    """As people write one: a capital, but for the name of a parameter, and a full stop."""
+    first = text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
+    return first if first.endswith((".", "!", "?")) else f"{first}."
+
+
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("cdrelay.hub"),
     autoescape=True,
@@ -25,6 +32,7 @@ TEMPLATES.filters["clock"] = lambda moment: f"{moment:%H:%M:%S}"
 TEMPLATES.filters["day_and_clock"] = lambda moment: f"{moment:%m-%d %H:%M:%S}"
 TEMPLATES.filters["day"] = lambda moment: f"{moment:%Y-%m-%d}"
 TEMPLATES.filters["minute"] = lambda moment: f"{moment:%Y-%m-%d %H:%M}"
+TEMPLATES.filters["sentence"] = _sentence
 TEMPLATES.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
@@ -57,6 +65,11 @@ def render_page(
         signed_in=signed_in, navigation=_navigation(signed_in), path=path, version=__version__, **context
     )
     return Response(text, status, page_headers(form_targets), "text/html; charset=utf-8")
+
+
+def render_refusal(signed_in: SignedIn | None, status: int, reason: str, heading: str = "This is refused") -> Response:
+    """The page that says why there is no other."""
+    return render_page("refused.html", signed_in, status=status, heading=heading, reason=reason)
 
 
 def see_other(path: str) -> Response:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from cdrelay.control.database import Database
-from cdrelay.control.tables import deliveries, partners
+from cdrelay.control.tables import PENDING, deliveries, partners
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,6 @@ def read_sending(database: Database, since: datetime) -> Sending:
     lately = (deliveries.c.partner_id == partners.c.id) & (deliveries.c.tick >= since)
     of_partner = select(delivered).where(lately).correlate(partners).scalar_subquery()
     recent = select(func.coalesce(func.sum(of_partner), 0)).select_from(partners)
-    oldest = select(func.min(deliveries.c.tick)).where(deliveries.c.state == "pending")
+    oldest = select(func.min(deliveries.c.tick)).where(PENDING)
     with database.read() as connection:
         return Sending(connection.execute(recent).scalar_one(), connection.execute(oldest).scalar_one())

@@ -31,6 +31,9 @@ from cdrelay.records.identity import Plausible
 
 log = structlog.get_logger()
 
+TIDY_EVERY = timedelta(minutes=10)
+"""How often the table is looked after where nothing comes that would be loaded."""
+
 _MISFIT = " misfit"
 """Stands in `extra` of a line with a value whose cast is not sure. It sorts before all JSON: the statistics show it."""
 
@@ -100,13 +103,18 @@ class Loader:
         self._limits = limits
         self._keep_receipts = keep_receipts
         self._draining = Lock()
+        self._tidied_at: datetime | None = None
         self.step: Callable[[str], None] = lambda name: None
         """Called with the name of each step once it is done: where a test kills the process."""
 
     def drain(self, progress: Callable[[Drained], None] = lambda so_far: None) -> Drained:
-        """Load all that waits in the spool when it begins. Calling it again, or from several processes, is harmless."""
+        """Load all that waits in the spool when it begins. Calling it again, or from several processes, is harmless.
+
+        Once in a while it looks after the table also where nothing waits: what is old goes though nothing new comes.
+        """
         total = Drained()
-        if not self._spool.waiting():
+        tidying = self._tidied_at is None or self._clock.now() >= self._tidied_at + TIDY_EVERY
+        if not self._spool.waiting() and not tidying:
             return total
         with self._exclusively():
             paths = self._spool.waiting()
@@ -117,7 +125,8 @@ class Loader:
                 total += self._load(batch, plausible)
                 progress(total)
             keep = self._limits.keep
-            keep_up(self._table, self._engine, None if keep is None else now - keep)
+            keep_up(self._table, self._engine, None if keep is None else now - keep, tidying=tidying)
+            self._tidied_at = now if tidying else self._tidied_at
         return total
 
     @contextmanager

@@ -1,6 +1,7 @@
 """Rows out of the engine, some at a time, and records of them as wire JSON."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -12,22 +13,32 @@ from cdrelay.records.wire import decode_object, encode_object, with_extra
 _ROWS_AT_ONCE = 2048
 
 
-def rows_of(
+def chunks_of(
     engine: duckdb.DuckDBPyConnection,
     text: str,
     parameters: Mapping[str, Any],
     tables: Mapping[str, pa.Table] | None = None,
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a statement, on a cursor of their own; `tables` are there by name while it runs."""
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a statement, some at a time, on a cursor of their own; `tables` are there by name while it runs."""
     cursor = engine.cursor()
     try:
         for name, table in (tables or {}).items():
             cursor.register(name, table)
         cursor.execute(text, dict(parameters))
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            yield from rows
+            yield rows
     finally:
         cursor.close()
+
+
+def rows_of(
+    engine: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Mapping[str, Any],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> Iterator[tuple[Any, ...]]:
+    """The same, one by one."""
+    return chain.from_iterable(chunks_of(engine, text, parameters, tables))
 
 
 def as_wire(text: str, extra: str | None) -> bytes:

@@ -7,14 +7,15 @@ there can be follows from the parties, which are the organizations and holders t
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, TypedDict
 
 import duckdb
 import pyarrow as pa
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import NOTHING_BEFORE, Cut
-from cdrelay.lake.rows import as_wire, rows_of
+from cdrelay.lake.rows import as_wire, chunks_of
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
 
@@ -73,10 +74,19 @@ class Claims:
         )
 
 
-def whose(*, by_holder: bool) -> dict[str, str]:
+class Whose(TypedDict):
     """The SQL expressions of a row's party, as claims name it, and the condition that a claim is one to the row."""
-    pieces = {name: statement(name if by_holder else f"any_{name}") for name in ("holder", "workspace")}
-    return pieces | {"claim_to_it": statement("claim_to_it", **pieces)}
+
+    holder: str
+    workspace: str
+    claim_to_it: str
+
+
+def whose(*, by_holder: bool) -> Whose:
+    """The pieces of statements that ask whose a record is."""
+    holder, workspace = (statement(name if by_holder else f"any_{name}") for name in ("holder", "workspace"))
+    claim_to_it = statement("claim_to_it", holder=holder, workspace=workspace)
+    return Whose(holder=holder, workspace=workspace, claim_to_it=claim_to_it)
 
 
 class Selection:
@@ -101,28 +111,30 @@ class Selection:
         """Those that the records are of, each once."""
         return [Party(*row) for row in self._rows("parties", None, by_holder=by_holder)]
 
-    def records(self, claims: Claims) -> Iterator[tuple[int, str, bytes]]:
-        """Recipient, Report ID and wire JSON of every record to which there is a claim, in no particular order."""
+    def records(self, claims: Claims) -> Iterator[list[tuple[int, str, bytes]]]:
+        """Every record to which there is a claim, for everyone who has one: recipient, Report ID and wire JSON.
+
+        In no particular order, some at a time, because a window has hundreds of thousands.
+        """
         if self._files:
             start = min(file.first_report_time for file in self._files)
             end = max(file.last_report_time for file in self._files) + timedelta.resolution
             yield from self._records(claims, start, end, frozenset())
 
     def _records(
-        self, claims: Claims, start: datetime, end: datetime, given: Set[tuple[int, str, str]]
-    ) -> Iterator[tuple[int, str, bytes]]:
-        """Those of a time but for those that were given already.
+        self, claims: Claims, start: datetime, end: datetime, given: Set[tuple[Any, ...]]
+    ) -> Iterator[list[tuple[int, str, bytes]]]:
+        """Those of a time but for those that were given already: recipient, organization, Report ID.
 
         Where that is more than the engine can hold, one half after the other; so few records are that large that asking
         again costs nothing otherwise.
         """
         mine = set(given)
         try:
-            for row in self._rows("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end):
-                recipient, org_uuid, report_id, text, extra = row
-                if (recipient, org_uuid, report_id) not in given:
-                    yield recipient, report_id, as_wire(text, extra)
-                    mine.add((recipient, org_uuid, report_id))
+            for rows in self._chunks("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end):
+                fresh = [row for row in rows if row[:3] not in given] if given else rows
+                yield [(recipient, name, as_wire(text, extra)) for recipient, _, name, text, extra in fresh]
+                mine.update(row[:3] for row in fresh)
         except duckdb.OutOfMemoryException:
             middle = start + (end - start) / 2
             if not start < middle < end:
@@ -137,7 +149,12 @@ class Selection:
         rows = self._rows("claimed_counts", claims, by_holder=claims.by_holder)
         return {(recipient, org_uuid): number for recipient, org_uuid, number in rows}
 
-    def _rows(self, name: str, claims: Claims | None, *, by_holder: bool, **more: Any) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, name: str, claims: Claims | None, *, by_holder: bool) -> Iterator[tuple[Any, ...]]:
+        return chain.from_iterable(self._chunks(name, claims, by_holder=by_holder))
+
+    def _chunks(
+        self, name: str, claims: Claims | None, *, by_holder: bool, **more: Any
+    ) -> Iterator[list[tuple[Any, ...]]]:
         if not self._files or (claims is not None and not claims.claims):
             return iter(())
         text = statement(
@@ -147,7 +164,7 @@ class Selection:
             **whose(by_holder=by_holder),
         )
         tables = {} if claims is None else {"claims": claims.as_table()}
-        return rows_of(self._engine, text, self._bounds | more, tables)
+        return chunks_of(self._engine, text, self._bounds | more, tables)
 
 
 def select_window(table: RecordTable, engine: duckdb.DuckDBPyConnection, before: Cut | None, now: Cut) -> Selection:

@@ -30,8 +30,10 @@ MERGED_BYTES = 64 * 2**20
 _log = structlog.get_logger(__name__)
 
 
-def keep_up(table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: datetime | None) -> None:
-    """Do what is due, and let go of what is older than `keep_from`.
+def keep_up(
+    table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: datetime | None, *, tidying: bool = False
+) -> None:
+    """Do what is due, and let go of what is older than `keep_from`; `tidying` removes what went before from the disk.
 
     What fails, for want of room as a rule, is logged and waits for the next time: records are loaded without it, and
     ticks must not wait for it.
@@ -40,6 +42,8 @@ def keep_up(table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: da
         compact(table, engine)
         if keep_from is not None:
             expire(table, keep_from)
+        if tidying:
+            table.vacuum()
     except (CdrelayError, OSError, duckdb.Error) as error:
         _log.warning("upkeep.failed", error=type(error).__name__)
 

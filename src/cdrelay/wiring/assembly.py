@@ -44,7 +44,7 @@ def assemble(foundation: Foundation, roles: frozenset[Role]) -> Running:
     for spool in spools:
         spool.sweep()
     install_hub(app, status, spools, pages="hub" in roles)
-    if "hub" in roles:
+    if "hub" in roles and publisher is not None:
         install_pages(app, foundation, publisher)
     install_openapi(app)
     return Running(foundation, app, workers, status, publisher, collector)

@@ -14,21 +14,21 @@ from cdrelay.hub.setup.trial import Trials
 from cdrelay.hub.sign_in.form import SignInPage
 from cdrelay.hub.sign_in.password_page import password_router
 from cdrelay.hub.sign_in.provider_routes import provider_router
-from cdrelay.hub.sign_in.routes import install_refusals, sign_in_router
+from cdrelay.hub.sign_in.refusals import install_refusals
+from cdrelay.hub.sign_in.routes import sign_in_router
 from cdrelay.hub.sign_in.sessions import SessionLimits, SignIn
 from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.delivery.callback import CallbackClient
 from cdrelay.publisher.delivery.delivery_log import DeliveryLog
-from cdrelay.publisher.directory.partners import Directory
 from cdrelay.wiring.access import open_administrators, open_oauth, open_provider
 from cdrelay.wiring.delivering import callback_limits, trust_of
 from cdrelay.wiring.foundation import Foundation
 from cdrelay.wiring.publisher import PublisherParts
 
 
-def install_pages(app: FastAPI, foundation: Foundation, publisher: PublisherParts | None) -> None:
-    """The pages behind the sign-in; those about a webhook where its publisher runs."""
+def install_pages(app: FastAPI, foundation: Foundation, publisher: PublisherParts) -> None:
+    """The pages behind the sign-in: all of them are about the publisher of this process."""
     settings, clock = foundation.settings, foundation.clock
     administrators = open_administrators(foundation)
     limits = SessionLimits(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
@@ -41,14 +41,13 @@ def install_pages(app: FastAPI, foundation: Foundation, publisher: PublisherPart
     if page.offers_provider:
         app.include_router(provider_router(page, open_provider(foundation), foundation.secrets, clock))
     integrations, oauth = Integrations(foundation.database, clock), open_oauth(foundation)
-    directory = Directory(foundation.database, clock)
+    directory = publisher.directory
     app.include_router(consent_router(sign_in, integrations, oauth, directory))
     longest = timedelta(days=settings.access_token_days)
     app.include_router(tokens_router(TokensPage(sign_in, integrations, oauth, directory, clock, longest), sign_in))
-    if publisher is not None:
-        parts = _setup_parts(foundation, publisher, sign_in)
-        for router in (action_router(parts), setup_router(parts), log_router(parts)):
-            app.include_router(router)
+    parts = _setup_parts(foundation, publisher, sign_in)
+    for router in (action_router(parts), setup_router(parts), log_router(parts)):
+        app.include_router(router)
 
 
 def _setup_parts(foundation: Foundation, publisher: PublisherParts, sign_in: SignIn) -> SetupParts:

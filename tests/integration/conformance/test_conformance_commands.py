@@ -47,6 +47,8 @@ async def test_a_listener_that_passes_ends_with_0_and_a_table(tmp_path: Path, se
 
     assert done.returncode == 0
     assert "right-signature" in done.stdout
+    for said in ("A delivery whose", "FACTS 1.3", "answered 20"):  # what is asked, where, and what happened
+        assert said in done.stdout
     assert "large-body" not in done.stdout
     assert done.stderr.strip() == f"2 checks of the receiver at {ours.webhook}: 2 passed"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdrelay.clock import SystemClock
+from cdrelay.conformance import publisher_history
 from cdrelay.conformance.checks import CannotRun, Result
 from cdrelay.conformance.exchange import read_url
 from cdrelay.conformance.publisher import ENDPOINT_CHECKS, check_publisher
@@ -49,6 +50,15 @@ async def test_our_publisher_passes_every_check(ours: Ours) -> None:
     # Without a limit on questions, as here, there is none to be met.
     assert [(one.name, one.verdict) for one in results if one.verdict != "passed"] == [("too-fast", "warning")]
     assert len(results) == len(ENDPOINT_CHECKS)
+
+
+async def test_of_a_busy_hour_only_a_part_is_paged_through(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,) = await run(ours, only={"feed-pages"})
+    monkeypatch.setattr(publisher_history, "_ENOUGH", 2)
+    (part,) = await run(ours, only={"feed-pages"})
+
+    assert (whole.verdict, part.verdict) == ("passed", "passed")
+    assert 1 <= int(part.what.split()[0]) <= 2 < int(whole.what.split()[0])
 
 
 async def test_our_publisher_passes_every_check_in_compressed_time(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from cdrelay.clock import SystemClock
+from cdrelay.conformance import exchange
 from cdrelay.conformance.checks import CannotRun, Result
 from cdrelay.conformance.exchange import read_url
 from cdrelay.conformance.receiver import RECEIVER_CHECKS, check_receiver
 from tests.integration.conformance.conftest import QUICK, SECRET, Ours
-from tests.integration.conformance.wrong_listener import listening
+from tests.integration.conformance.wrong_listener import answering, listening
 from tests.support.process import free_port
 
 LARGE_AND_ALONE = {"large-body"}
@@ -111,3 +112,22 @@ async def test_a_wrong_secret_is_told_where_it_shows_first() -> None:
 async def test_a_listener_that_is_not_there_cannot_be_checked() -> None:
     with pytest.raises(CannotRun, match="no connection"):
         await run(f"http://127.0.0.1:{free_port()}/callback")
+
+
+@pytest.mark.parametrize(
+    "pieces", [(), (b"no HTTP\r\n\r\n",), (b"HTTP/1.1 400 x\r\nX: " + b"a" * 10_000 + b"\r\n\r\n",)]
+)
+async def test_no_report_holds_what_may_be_secret_in_an_address(pieces: tuple[bytes, ...]) -> None:
+    async with answering(*pieces) as url:
+        results = await run(url, only={"right-signature", "large-body"})
+
+    assert ended(results, "failed").keys() == {"right-signature", "large-body"}
+    assert "hidden" not in str(results)
+
+
+async def test_an_answer_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 10**7)
+    async with answering(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10**6, endless=True) as url:
+        results = await run(url, only={"empty-list"})
+
+    assert ended(results, "failed") == {"empty-list": "the answer is larger than 10000000 bytes"}

@@ -1,8 +1,9 @@
 """A listener that does what the contract asks, but for the faults it is given by name."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -95,3 +96,21 @@ async def listening(secret: str, *faults: str) -> AsyncIterator[str]:
 async def take_anything(request: web.Request) -> web.Response:
     """Says yes to whatever comes."""
     return web.Response(text=request.method)
+
+
+@asynccontextmanager
+async def answering(*pieces: bytes, endless: bool = False) -> AsyncIterator[str]:
+    """Whoever writes these bytes to each connection, whatever comes, the last ones for ever; its URL holds a secret."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            for piece in pieces:
+                writer.write(piece)
+            while endless and pieces:
+                writer.write(pieces[-1])
+                await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/callback?key=hidden"

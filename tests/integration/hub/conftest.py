@@ -69,10 +69,10 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Served]:
-    """The hub alone on a fresh home: the pages behind the sign-in need no lake."""
+    """A publisher with its hub on a fresh home."""
     clock = ManualClock(NOW)
     foundation = open_foundation(read_settings({"CDRELAY_HOME": str(tmp_path / "home")}), clock, CHEAP)
-    running = assemble(foundation, frozenset({"hub"}))
+    running = assemble(foundation, frozenset({"publisher", "hub"}))
     async with serving(running.app) as address:
         yield Served(running, clock, address)
     foundation.close()

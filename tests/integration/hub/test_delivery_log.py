@@ -37,6 +37,15 @@ def shown(seen: Seen) -> list[str]:
     return [part.partition("</time>")[0].rpartition(">")[2] for part in seen.text.split('<span class="when">')[1:]]
 
 
+async def test_the_answer_of_a_callback_is_text_on_the_pages(office: Office, ada: Visitor) -> None:
+    (one,) = office.window(NOW)
+    office.attempt(one, GiveUp("x"), "the callback answered 500", '<script>x</script>"><b onclick=y>')
+    for path in ("/deliveries", f"/deliveries/{one}"):
+        text = (await ada.get(path)).text
+        assert "&lt;script&gt;x&lt;/script&gt;&#34;&gt;&lt;b onclick=y&gt;" in text
+        assert "<script" not in text
+
+
 async def test_windows_are_told_apart_in_words_with_their_attempts(office: Office, ada: Visitor) -> None:
     waiting, failed, delivered = (office.window(NOW - number * TICK)[0] for number in range(3))
     office.attempt(waiting, RetryAt(NOW + timedelta(seconds=10), "x", NOW), "the callback answered 503", "come later")

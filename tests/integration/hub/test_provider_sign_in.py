@@ -64,7 +64,7 @@ async def company_of(home: Path, **settings: Any) -> AsyncIterator[Company]:
             "allow_http_callbacks": True,
         }
         foundation = open_foundation(read_settings({}, home=home, **(given | settings)), clock, CHEAP)
-        running = assemble(foundation, frozenset({"hub"}))
+        running = assemble(foundation, frozenset({"publisher", "hub"}))
         partner = Directory(foundation.database, clock).add_partner("Reseller")
         ada = open_administrators(foundation).add(partner.id, "ada@example.com", "Ada", "full")
         async with serving(running.app) as address, visiting(address) as visitor:
@@ -222,6 +222,14 @@ async def test_a_provider_that_is_away_is_a_line_on_the_form(tmp_path: Path) -> 
 async def test_going_there_counts_as_an_attempt_of_the_address(company: Company) -> None:
     statuses = [(await company.visitor.get(START)).status for _ in range(11)]
     assert statuses == [303] * 10 + [429]
+
+
+async def test_there_is_one_way_back_also_for_who_keeps_the_cookie(company: Company) -> None:
+    back = await company.leave()
+    cookie = company.visitor.cookie_named("cdrelay_provider")
+    assert (await company.visitor.get(back)).status == 303
+    again = await company.visitor.get(back, Cookie=f"cdrelay_provider={cookie}")
+    assert (again.status, "was not begun here" in again.text) == (400, True)
 
 
 async def test_the_way_leads_to_our_own_pages_alone(company: Company) -> None:

@@ -2,16 +2,20 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from cdrelay.control.tables import sessions
+from cdrelay.hub.sign_in.form import network_of
 from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Administrator
-from cdrelay.wiring import open_administrators
+from cdrelay.settings import read_settings
+from cdrelay.wiring import assemble, open_administrators, open_foundation
 from tests.integration.hub.conftest import Served
+from tests.support.server import serving
 from tests.support.visitor import Visitor, visiting
 
 PASSWORD = "correct horse battery"
@@ -63,7 +67,14 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(visitor: Vi
     flags = {part.strip().lower() for part in plain.set_cookie.split(";")[1:]}
     assert flags == {"httponly", "samesite=lax", "path=/"}
     proxied = await visitor.post("/sign-in", {"email": ada.email, "password": PASSWORD}, X_Forwarded_Proto="https")
-    assert "secure" in {part.strip().lower() for part in proxied.set_cookie.split(";")[1:]}
+    cookie, *flags = (part.strip() for part in proxied.set_cookie.split(";"))
+    assert {flag.lower() for flag in flags} == {"httponly", "samesite=lax", "path=/", "secure"}
+    name, _, token = cookie.partition("=")
+    # With that beginning, a browser takes it from no other host of the same domain.
+    assert name == "__Host-cdrelay_session"
+    over_tls = {"X_Forwarded_Proto": "https"}
+    assert (await visitor.get("/tokens", Cookie=f"{name}={token}", **over_tls)).status == 200
+    assert (await visitor.get("/tokens", Cookie=f"cdrelay_session={token}", **over_tls)).status == 303
 
 
 async def test_a_session_never_has_a_token_that_the_browser_brought(visitor: Visitor, ada: Administrator) -> None:
@@ -223,8 +234,80 @@ async def test_what_is_typed_is_shown_as_text(visitor: Visitor) -> None:
     assert "<b>" not in seen.text
 
 
-async def test_the_loop_is_shown_without_signing_in(visitor: Visitor) -> None:
-    assert (await visitor.get("/")).status == 200
+async def test_the_loop_is_shown_without_signing_in_and_leads_there_and_back(
+    visitor: Visitor, ada: Administrator
+) -> None:
+    loop = await visitor.get("/")
+    assert (loop.status, '<a href="/sign-in">' in loop.text) == (200, True)
+    assert '<a href="/">' in (await visitor.get("/sign-in")).text
+    await visitor.sign_in(ada.email, PASSWORD)
+    assert '<a href="/">' in (await visitor.get(PAGE)).text
+
+
+async def test_a_hub_without_a_publisher_has_nothing_to_sign_in_for(tmp_path: Path) -> None:
+    foundation = open_foundation(read_settings({}, home=tmp_path / "home"))
+    running = assemble(foundation, frozenset({"collector", "hub"}))
+    async with serving(running.app) as address, visiting(address) as visitor:
+        assert "/sign-in" not in (await visitor.get("/")).text
+        assert (await visitor.get("/sign-in")).status == 404
+    foundation.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("/tokens/revoke", "/tokens"),
+        ("/tokens/integrations/revoke", "/tokens"),
+        ("/deliveries/send-again", "/deliveries"),
+        ("/setup/switch-on", "/setup"),
+    ],
+)
+async def test_a_form_that_came_too_late_leads_over_the_sign_in_to_its_page(
+    visitor: Visitor, ada: Administrator, address: str, page: str
+) -> None:
+    turned = await visitor.post(address, {"id": "x"})
+    form = (await visitor.get(turned.location)).form("/sign-in")
+    entered = await visitor.send(form, email=ada.email, password=PASSWORD)
+    assert entered.location == address
+    led = await visitor.get(entered.location)
+    assert (led.status, led.location) == (303, page)
+    assert (await visitor.get(page)).status == 200
+
+
+async def test_the_address_of_the_sign_out_alone_signs_nobody_out(visitor: Visitor, ada: Administrator) -> None:
+    await visitor.sign_in(ada.email, PASSWORD)
+    assert (await visitor.get("/sign-out")).location == "/sign-in"
+    assert (await visitor.get(PAGE)).status == 200
+
+
+async def test_a_browser_gets_a_page_where_there_is_none_and_programs_what_they_know(
+    visitor: Visitor, desk: Served
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    none = await visitor.get("/token", **browser)
+    assert (none.status, "No such page" in none.text) == (404, True)
+    assert "frame-ancestors 'none'" in none.headers["Content-Security-Policy"]
+    assert (await visitor.get("/token")).text == '{"detail":"Not Found"}'
+    assert "trackingId" in (await visitor.get("/v1/token", **browser)).text
+    desk.lose_database()
+    visitor.bring("some token")
+    gone = await visitor.get(PAGE, **browser)
+    assert (gone.status, "Not at the moment" in gone.text, gone.headers["Retry-After"]) == (503, True, "30")
+    assert "trackingId" in (await visitor.get(PAGE)).text
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_who_owns_many_addresses_has_the_tries_of_one(host: str, network: str) -> None:
+    assert network_of(host) == network
 
 
 async def test_an_administrator_changes_the_password_and_other_sessions_end(
@@ -236,7 +319,8 @@ async def test_an_administrator_changes_the_password_and_other_sessions_end(
         await other.sign_in(ada.email, PASSWORD)
         form = (await visitor.get("/password")).form("/password")
         changed = await visitor.send(form, current=PASSWORD, new=new, again=new)
-        assert (changed.status, changed.location) == (303, "/setup")
+        assert (changed.status, changed.location) == (303, "/password?changed")
+        assert "Your password is changed" in (await visitor.get(changed.location)).text
         assert ((await visitor.get(PAGE)).status, (await other.get(PAGE)).status) == (200, 303)
         assert (await other.sign_in(ada.email, PASSWORD)).status == 403
         assert (await other.sign_in(ada.email, new)).status == 303

@@ -168,6 +168,38 @@ async def test_a_full_administrator_makes_an_integration_and_revokes_it(office: 
     assert office.integrations.get(office.app.client_id).revoked_at is None
 
 
+async def test_nobody_has_more_than_a_hundred_tokens_at_a_time(office: Office, visitor: Visitor) -> None:
+    credentials = office.publisher.directory.credentials
+    for _ in range(99):
+        credentials.create_token(office.partner.id, "x", administrator_id=office.ada.id)
+    assert await make(visitor)
+    page = await visitor.get("/tokens")
+    refused = await visitor.send(page.form("/tokens"), label="One more", days="1")
+    assert (refused.status, "You have 100 tokens already" in refused.text, shown(refused)) == (400, True, [])
+    await visitor.send(revoking(page)[0])
+    assert await make(visitor)
+
+
+async def test_what_is_refused_stays_in_the_form(visitor: Visitor) -> None:
+    page = await visitor.get("/tokens")
+    typed = {"name": "App <1>", "redirect_uris": "http://a.example/\nhttps://b.example/", "scopes": "one two"}
+    refused = await visitor.send(page.form("/tokens/integrations"), **typed)
+    form = refused.form("/tokens/integrations")
+    assert (form.fields["name"], form.fields["scopes"]) == ("App <1>", "one two")
+    assert "http://a.example/\nhttps://b.example/</textarea>" in refused.text
+    assert "<details open>" in refused.text
+    refused = await visitor.send(page.form("/tokens"), label="Nightly", days="15")
+    assert {"label": "Nightly", "days": "15"}.items() <= refused.form("/tokens").fields.items()
+
+
+async def test_very_many_tokens_of_an_integration_leave_the_page_short(office: Office, visitor: Visitor) -> None:
+    refresh_token = (await office.granted())["refresh_token"]
+    for _ in range(204):
+        await office.refresh(refresh_token)
+    page = await visitor.get("/tokens")
+    assert (len(revoking(page)), "And 5 older ones." in page.text) == (200, True)
+
+
 async def test_an_integration_that_cannot_be_is_refused_and_the_rule_named(office: Office, visitor: Visitor) -> None:
     form = (await visitor.get("/tokens")).form("/tokens/integrations")
     for name, uris, scopes, told in (

@@ -1,5 +1,6 @@
 """Records of a megabyte (TRAPS 13), as many as fill a body: the engine's memory is a few times one of them, not all."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -10,6 +11,7 @@ import pytest
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.load import Drained
+from cdrelay.lake.selection import Claim, Claims
 from cdrelay.records.identity import RECORD_BYTES
 from tests.support.lake_builder import ORG, LakeBuilder, read_window, record, report_id
 
@@ -68,3 +70,14 @@ def test_a_record_larger_than_any_goes_aside_and_the_others_are_stored(lake: Lak
 def test_a_record_of_just_the_size_is_stored(lake: LakeBuilder) -> None:
     rest = len(str(large(1, User="")).replace("': '", "':'"))
     assert lake.load(large(1, User="x" * (RECORD_BYTES - rest - 100))) == Drained(1, 1, 1, 0, 0, 0)
+
+
+def test_what_was_given_before_the_memory_ran_out_is_given_once(lake: LakeBuilder) -> None:
+    small = [record(f"small {number}", NOON + number * timedelta(milliseconds=1)) for number in range(3_000)]
+    lake.load(*small)
+    load(lake, "User")
+    window = lake.lake.window(Cut(0, NOON), Cut(lake.lake.last_load(), HOUR.end))
+    claims = Claims([Claim(number, ORG, "", False, NOON, HOUR.end) for number in range(3)], by_holder=False)
+    given = Counter((recipient, name) for rows in window.records(claims) for recipient, name, _ in rows)
+    assert set(given.values()) == {1}
+    assert len(given) == 3 * (len(small) + MANY)

@@ -1,5 +1,6 @@
 """Records that have been kept long enough go from the table, and, when no reader can hold them, from the disk."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdrelay.clock import ManualClock, SystemClock
-from cdrelay.lake.load import LoadLimits
+from cdrelay.lake.load import TIDY_EVERY, LoadLimits
 from tests.support.lake_builder import LakeBuilder, record
 
 KEEP = timedelta(hours=72)
@@ -71,3 +72,43 @@ def test_expired_files_stay_for_readers_that_began_before(lake: LakeBuilder, clo
 
     assert stored(lake) == 1
     assert all(Path(file).exists() for file in before)
+
+
+def let_an_hour_pass(lake: LakeBuilder) -> None:
+    """As far as the table knows: when files went is in its log, by the machine's time."""
+    (commit,) = (path for path in (lake.table.folder / "_delta_log").glob("*.json") if '"remove"' in path.read_text())
+    earlier = re.sub(r'(?<="deletionTimestamp":)\d+', lambda at: str(int(at[0]) - 3_660_000), commit.read_text())
+    commit.write_text(earlier)
+
+
+def test_records_go_from_the_table_and_from_the_disk_though_no_others_come(
+    lake: LakeBuilder, clock: ManualClock, tmp_path: Path
+) -> None:
+    lake.load(record("old", clock.now()))
+    (path,) = lake.table.absolute(lake.table.snapshot().files)
+    clock.advance(KEEP + timedelta(minutes=1))
+    lake.loader.drain()
+    assert stored(lake) == 0
+    assert Path(path).exists()
+
+    lake.close()
+    let_an_hour_pass(lake)
+    lake = LakeBuilder(tmp_path, clock, LoadLimits(keep=KEEP))
+    lake.loader.drain()
+    assert not Path(path).exists()
+    lake.put(record("new", clock.now()))
+    lake.loader.drain()
+    assert stored(lake) == 1
+    lake.close()
+
+
+def test_the_table_is_looked_after_once_in_a_while_where_nothing_comes(lake: LakeBuilder, clock: ManualClock) -> None:
+    lake.load(record("old", clock.now()))
+    clock.advance(KEEP - timedelta(minutes=1))
+    lake.loader.drain()
+    clock.advance(timedelta(minutes=2))
+    lake.loader.drain()
+    assert stored(lake) == 1
+    clock.advance(TIDY_EVERY)
+    lake.loader.drain()
+    assert stored(lake) == 0

@@ -137,6 +137,16 @@ def test_the_operator_sees_and_lifts_a_lock(run: Run, store: Administrators) -> 
     assert store.check_password("ada@example.com", password)
 
 
+def test_a_change_of_nothing_is_no_change(run: Run) -> None:
+    add(run)
+    assert run("administrator", "change", "ada@example.com").exit_code == 2
+
+
+def test_a_name_with_brackets_is_text_in_a_table(run: Run) -> None:
+    run("administrator", "add", "Reseller", "ada@example.com", "--name", "[/b]")
+    assert "[/b]" in run("administrator", "list").stdout
+
+
 def test_an_integration_is_added_listed_without_its_secret_and_revoked(run: Run, context: Context) -> None:
     redirect = "http://localhost:6001/redirect"
     added = run("integration", "add", "Billing", "--redirect", redirect, "--partner", "Reseller")

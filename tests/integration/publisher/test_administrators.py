@@ -205,6 +205,23 @@ def test_who_is_removed_is_unknown(store: Administrators, ada: Administrator) ->
         store.check_password(ada.email, PASSWORD)
 
 
+def test_of_two_changes_at_once_neither_undoes_the_other(store: Administrators, ada: Administrator) -> None:
+    for _ in range(20):
+        store.change(ada.id, role="full")
+        renaming = threading.Thread(target=lambda: [store.change(ada.id, name=f"Ada {n}") for n in range(10)])
+        renaming.start()
+        store.change(ada.id, role="read_only")
+        renaming.join()
+        assert store.get(ada.id).role == "read_only"
+
+
+def test_an_address_that_only_looks_like_a_known_one_is_another(store: Administrators, ada: Administrator) -> None:
+    kim = store.add(ada.partner_id, "KIM@example.com", "Kim", "full", PASSWORD)
+    assert store.by_email("Kim@Example.com") == kim
+    with pytest.raises(AdministratorUnknown):
+        store.by_email("\N{KELVIN SIGN}im@example.com")
+
+
 def test_an_administrator_needs_a_partner_that_there_is(store: Administrators) -> None:
     with pytest.raises(PartnerUnknown):
         store.add("no such id", "ada@example.com", "Ada", "full")

@@ -121,7 +121,8 @@ def test_a_dry_run_says_what_the_real_run_says_and_changes_nothing(desk: Desk, b
         f"ended relations {ended}: {gone}",
         f'changed relations {changed_relation}: endsAt nothing → "2026-12-01T00:00:00Z"',
     ]
-    assert lines[3].startswith("refused organizations entry 2: name: String should match pattern")
+    rule = "must have 1 to 200 characters that can be seen, on one line"
+    assert lines[3] == f"refused organizations entry 2: name: {rule}"
     assert lines[4:] == ["0 added, 2 changed, 1 ended, 0 unchanged, 1 refused"]
 
 

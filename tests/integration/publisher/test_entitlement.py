@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
+from cdrelay.contract.manifest import digest_of
 from cdrelay.contract.windows import EPOCH, Period
+from cdrelay.control.tables import partners
 from cdrelay.publisher.directory.licences import Licences
 from cdrelay.publisher.directory.relations import Relations
 from cdrelay.publisher.parties import Partner, ResourceType
@@ -203,3 +206,34 @@ def test_a_preview_says_what_each_feed_would_have_held(bench: Bench, licences: L
     assert (found["analytics"].organizations, found["analytics"].records) == (2, 3)
     assert (found["billing"].organizations, found["billing"].records) == (1, 1)
     assert bench.entitlement.preview("nobody", day)["analytics"].records == 0
+
+
+async def test_records_of_two_organizations_may_have_the_same_report_id(api: Api) -> None:
+    bench = api.bench
+    bench.directory.add_organization(OTHER_ORG, partner_id=api.partner_id, starts_at=EPOCH)
+    bench.webhooks.set(api.partner_id, "https://callback.example/")
+    bench.advance(seconds=1)
+    bench.spool(call("same", ended=at(-6)), call("same", org=OTHER_ORG, ended=at(-6)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    (delivery,) = bench.outbox.latest()
+    assert ids(bench.outbox.read_body(delivery.id)[1]) == [report_id("same")] * 2
+    assert delivery.digest == digest_of([report_id("same")] * 2)
+    _, counts, _ = await api.get(COUNTS, times(at(-60), at(-5)))
+    assert [one["count"] for one in counts["cdr_counts"]] == [1, 1]
+
+
+def test_what_waits_goes_with_a_partner_that_is_removed_and_others_have_theirs(bench: Bench) -> None:
+    gone, stays = bench.partner("gone"), bench.partner("stays")
+    for partner in (gone, stays):
+        hook(bench, partner, "analytics")
+    bench.spool(call("a"))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    with bench.foundation.database.write() as connection:
+        connection.execute(delete(partners).where(partners.c.id == gone.id))
+    assert [one.delivery.partner_id for one in bench.outbox.due(bench.clock.now())] == [stays.id]
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    assert {one.partner_id for one in bench.outbox.latest()} == {stays.id}
+    assert len(list(bench.outbox.folder.glob("*.zst"))) == 2

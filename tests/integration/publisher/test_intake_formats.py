@@ -134,9 +134,10 @@ async def test_a_source_that_is_switched_off_or_pulled_is_400(door: Door) -> Non
     door.bench.record_sources.add("off", "push", SourceSettings(active=False))
     pulled = SourceSettings(location="https://analytics.webexapis.com", token="t")
     door.bench.record_sources.add("pulled", "cdr_stream", pulled)
-    for name in ("off", "pulled", "unknown"):
+    why = {"off": "'off' is switched off", "pulled": "'pulled' is pulled", "unknown": "there is no source 'unknown'"}
+    for name, reason in why.items():
         status, answer = await door.post(CDR, f"/v1/intake/records?source={name}")
-        assert (status, answer["message"].startswith("source:")) == (400, True)
+        assert (status, answer["message"].startswith(f"source: {reason}")) == (400, True)
 
 
 @pytest.mark.parametrize(("query", "field"), [("format=xml", "format"), ("format=freeswitch&orgId=x", "orgId")])

@@ -49,12 +49,6 @@ async def test_a_browser_is_led_over_the_sign_in_to_the_consent_and_back_to_the_
     assert answered(answer)["state"] == "of & in"
 
 
-async def test_the_form_may_lead_to_the_program_and_to_nobody_else(office: Office, visitor: Visitor) -> None:
-    await visitor.sign_in("ada@example.com", PASSWORD)
-    page = await visitor.get(office.query())
-    assert "form-action 'self' https://app.example;" in page.headers["Content-Security-Policy"]
-
-
 async def test_a_refusal_reaches_the_program_with_the_state_and_leaves_no_consent(
     office: Office, visitor: Visitor
 ) -> None:

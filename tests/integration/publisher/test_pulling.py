@@ -287,6 +287,18 @@ async def test_pages_that_go_in_circles_are_given_up(pair: Pair) -> None:
         await pair.pull()
 
 
+async def test_a_time_that_is_set_while_a_window_is_read_holds(pair: Pair) -> None:
+    wanted, provider = write_time(START - timedelta(hours=3)), pair.front.app
+
+    async def set_meanwhile(scope: Any, receive: Any, send: Any) -> None:
+        pair.own.record_sources.change("carrier", SourceSettings(cursor=wanted))
+        await provider(scope, receive, send)
+
+    pair.front.app = set_meanwhile
+    await pair.pull()
+    assert pair.source.cursor == wanted
+
+
 async def test_records_that_cannot_be_kept_go_into_quarantine(pair: Pair) -> None:
     items = [record("good", START), {"Org UUID": ORG}]
     pair.front.troubles.append((200, json.dumps({"items": items}).encode()))

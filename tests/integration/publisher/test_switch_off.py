@@ -82,6 +82,25 @@ async def test_windows_are_cut_and_kept_for_a_webhook_that_is_off(bench: Bench, 
         assert arrived == [report_id(minute) for minute in range(3)]
 
 
+@pytest.mark.parametrize("how", ["switched on", "replaced"])
+async def test_what_failed_before_is_sent_at_once_when_somebody_has_mended_it(
+    bench: Bench, partner: Partner, how: str
+) -> None:
+    async with Callback(otherwise=Answer(500)) as callback:
+        bench.hook(partner, callback.url)
+        calls = await fail_for(bench, partner, timedelta(minutes=40))
+        callback.otherwise = Answer(200)
+        seen = len(callback.requests)
+        if how == "replaced":
+            bench.webhooks.set(partner.id, callback.url, replace=True)
+        else:
+            bench.webhooks.set_active(partner.id, False)
+            bench.webhooks.set_active(partner.id, True)
+        async with bench.sender() as sender:
+            assert await sender.send_due() == len(calls)
+        assert [one for request in callback.requests[seen:] for one in ids(request.body)] == calls
+
+
 async def test_after_two_hours_without_a_success_it_is_off_with_the_reason_and_nothing_is_dropped(
     bench: Bench, partner: Partner
 ) -> None:

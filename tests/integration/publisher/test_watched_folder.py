@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from shutil import copyfile
@@ -205,3 +206,16 @@ def test_a_kill_at_any_point_loses_nothing_and_keeps_nothing_twice(tmp_path: Pat
         assert (files["in"], files["done"]) == ([], ["a.ndjson"])
         assert files["refused"] == ["b.ndjson.gz", "b.ndjson.gz.reasons.json"]
     assert killed > 15
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff.ndjson", b"a\nb.ndjson", "Zürich 📞.ndjson".encode(), b"[red]%s.ndjson", b"-rf.ndjson"]
+)
+def test_files_of_any_name_are_taken(bench: SourceBench, name: bytes) -> None:
+    file = bench.drop / os.fsdecode(name)
+    file.write_bytes(ndjson([ONE]) + b"no record\n")
+    os.utime(file, (1, 1))
+    (bench.drop / "later.ndjson").write_bytes(ndjson([TWO]))
+    assert bench.look_twice() == Kept(accepted=2, refused=1)
+    assert bench.files()["done"] == ["later.ndjson"]
+    assert set(bench.files()["refused"]) == {file.name, f"{file.name}.reasons.json"}

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from cdrelay.lake.schema import COLUMN_TYPES, KEY_COLUMNS, OWN_COLUMNS, delta_schema, literal, literals
+from cdrelay.lake.selection import whose
 from cdrelay.lake.statements import statement
 from cdrelay.records.fields import FIELDS
 
@@ -27,7 +28,7 @@ PIECES = {
     "select": "SELECT 1",
     "options": "FORMAT csv",
     "folder": literal("lake"),
-    "holder": "coalesce(user_uuid, '')",
+    **whose(by_holder=True),
     "claimed": "true",
     "selected": "true",
 }
@@ -62,7 +63,7 @@ def test_a_statement_renders_to_sql_that_parses(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(texts(expressions=True)))
 def test_an_expression_renders_to_sql_that_parses(name: str) -> None:
     with duckdb.connect() as engine:
-        assert engine.extract_statements(f"SELECT {statement(name, holder=PIECES['holder'])}")
+        assert engine.extract_statements(f"SELECT {statement(name, **whose(by_holder=True))}")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Bodies of deliveries: what they hold, and that they come out of their packing as they went in."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -8,25 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdrelay.contract.manifest import digest_of
-from cdrelay.publisher.delivery.bodies import BodyWriter, PackedBody, PlainBody, body_of
+from cdrelay.publisher.delivery.bodies import Body, BodyWriter, PackedBody, PlainBody
+
+
+def body_of(*records: tuple[str, bytes], frame_bytes: int = 100_000) -> Body:
+    with ThreadPoolExecutor(2) as packers:
+        writer = BodyWriter(packers, frame_bytes)
+        for report_id, text in records:
+            writer.add(report_id, text)
+        assert writer.records == len(records)
+        return writer.finish()
 
 
 @pytest.mark.parametrize("frame_bytes", [1, 7, 100_000])
 def test_a_body_holds_the_records_as_they_are_whatever_frames_it_is_packed_in(frame_bytes: int) -> None:
-    writer = BodyWriter(frame_bytes)
-    for report_id, text in (("B", b'{"a": 1.50}'), ("a", b'{"b":"\xc3\xa4"}')):
-        writer.add(report_id, text)
-    assert writer.records == 2
-    body = writer.finish()
-    assert body.packed.content() == b'{"items":[{"a": 1.50},{"b":"\xc3\xa4"}]}'
-    assert (body.size, body.records) == (len(body.packed.content()), 2)
+    body = body_of(("B", b'{"a": 1.50}'), ("a", b'{"b":"\xc3\xa4"}'), frame_bytes=frame_bytes)
+    assert body.packed().content() == b'{"items":[{"a": 1.50},{"b":"\xc3\xa4"}]}'
+    assert (body.size, body.records) == (len(body.packed().content()), 2)
     assert body.digest == digest_of(["a", "b"])
 
 
 def test_a_body_without_records_is_an_empty_list() -> None:
-    body = body_of([])
-    assert (body.packed.content(), body.size, body.records) == (b'{"items":[]}', 12, 0)
-    assert json.loads(body.packed.content()) == {"items": []}
+    body = body_of()
+    assert (body.packed().content(), body.size, body.records) == (b'{"items":[]}', 12, 0)
+    assert json.loads(body.packed().content()) == {"items": []}
 
 
 @given(st.binary(max_size=2_000), st.integers(1, 500))
@@ -42,7 +48,7 @@ def test_a_packed_body_unpacks_to_the_same_bytes_at_once_and_in_pieces(content: 
 
 @given(st.data())
 def test_a_damaged_body_is_found_out(data: st.DataObject) -> None:
-    packed = body_of((str(uuid4()), b"{}") for _ in range(50)).packed.packed
+    packed = body_of(*((str(uuid4()), b"{}") for _ in range(50))).packed().packed
     broken = PackedBody(packed[: data.draw(st.integers(1, len(packed) - 1))])
     with pytest.raises(OSError, match=r"Truncated|ZSTD"):
         broken.content()

@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from cdrelay.hub.pages import render_page, see_other
+from cdrelay.hub.pages import render_page, render_refusal, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
-from cdrelay.publisher.access.consent import CHALLENGE_METHODS, Asked, Sender, read_asked, read_sender
+from cdrelay.publisher.access.consent import Asked, Sender, read_asked, read_sender
 from cdrelay.publisher.access.forms import Form, FormBody
 from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.access.oauth import OAuth
@@ -17,6 +17,10 @@ from cdrelay.publisher.parties import CDR_SCOPE
 
 MEANINGS = {CDR_SCOPE: "read the call detail records of the customers that you may see"}
 """What a scope is good for here. Others may be asked for, as integrations for the provider do, and give nothing."""
+
+_ANYWHERE = ("https:", "http:")
+"""Where the form of the consent may lead: Chromium holds each redirect after it to this, also those that follow at the
+integration's own servers."""
 
 
 def _query(request: Request) -> Form:
@@ -51,7 +55,7 @@ def consent_router(sign_in: SignIn, integrations: Integrations, oauth: OAuth, di
             sender = read_sender(query, integrations)
         except RedirectRefused as error:
             # Nobody who could be told: the person at the browser is.
-            return render_page("refused.html", sign_in.find(request), status=400, reason=str(error))
+            return render_refusal(sign_in.find(request), 400, str(error))
         try:
             asked = read_asked(query, sender)
         except OAuthError as error:
@@ -70,11 +74,14 @@ def consent_router(sign_in: SignIn, integrations: Integrations, oauth: OAuth, di
         return render_page(
             "consent.html",
             signed_in,
-            form_targets=[_origin(sender.redirect_uri)],
+            form_targets=_ANYWHERE,
             integration=sender.integration,
             partner=partner,
             host=urlsplit(sender.redirect_uri).netloc,
-            scopes=[(scope, MEANINGS.get(scope, "nothing at this server")) for scope in asked.scopes],
+            scopes=[
+                (scope, MEANINGS.get(scope, "something else, which this server does not have"))
+                for scope in asked.scopes
+            ],
             address=f"{request.url.path}?{request.url.query}",
         )
 
@@ -87,24 +94,6 @@ _ANSWERS: dict[int | str, dict[str, object]] = {
     400: {"description": "A page: the integration or its redirect address is unknown", "content": {"text/html": {}}},
     403: {"description": "A page: the integration is another partner's", "content": {"text/html": {}}},
 }
-
-
-def _parameter(name: str, description: str, *, required: bool = False, **schema: object) -> dict[str, object]:
-    of_text = {"type": "string"} | schema
-    return {"name": name, "in": "query", "required": required, "description": description, "schema": of_text}
-
-
-_PARAMETERS = [
-    _parameter("response_type", "code", required=True, enum=["code"]),
-    _parameter("client_id", "Of the integration", required=True),
-    _parameter("redirect_uri", "One that is registered, letter by letter", required=True),
-    _parameter("scope", "Separated by blanks; all of the integration's when left out"),
-    _parameter("state", "Given back as it came"),
-    _parameter("code_challenge", "RFC 7636", pattern="^[A-Za-z0-9._~-]{43,128}$"),
-    _parameter(
-        "code_challenge_method", "Goes with a code_challenge; plain when left out", enum=list(CHALLENGE_METHODS)
-    ),
-]
 
 
 _PARAMETERS = [
@@ -125,9 +114,3 @@ def _require_own(signed_in: SignedIn, sender: Sender) -> None:
     owner = sender.integration.partner_id
     if owner not in (None, signed_in.administrator.partner_id):
         raise Forbidden("this integration is another partner's")
-
-
-def _origin(uri: str) -> str:
-    """As a Content-Security-Policy names it, which knows no IPv6 addresses."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"

@@ -1,8 +1,8 @@
 """`/tokens`: an administrator's tokens and consents; for full ones also the partner's, and its integrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
@@ -19,6 +19,10 @@ from cdrelay.publisher.parties import CDR_SCOPE, Credential
 PAGE = "/tokens"
 _LONGEST_LABEL = 100
 _SHOWN_AFTER_END = timedelta(days=30)
+_MOST_OWN = 100
+"""Access tokens of an administrator, made by hand, at a time."""
+_MOST_SHOWN = 200
+"""Access tokens of the whole partner on the page: an integration that renews often has very many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,15 @@ class TokensPage:
         self._longest = longest
         self._days = max(1, int(longest / timedelta(days=1)))
 
-    def show(self, signed_in: SignedIn, made: Made | None = None, problem: str = "") -> Response:
-        """The page."""
+    def show(
+        self, signed_in: SignedIn, made: Made | None = None, problem: str = "", typed: Form | None = None
+    ) -> Response:
+        """The page; `typed` is what a form had in it that is refused."""
         administrator = signed_in.administrator
         full = administrator.role == "full"
         now = self._clock.now()
-        tokens = [
-            one
-            for one in self._credentials.tokens(administrator.partner_id)
-            if one.expires_at is None or one.expires_at > now - _SHOWN_AFTER_END
-        ]
+        tokens = self._tokens(signed_in, now - _SHOWN_AFTER_END)
+        shown = tokens[:_MOST_SHOWN] if full else []
         names = {one.id: one.name for one in self._sign_in.administrators.of_partner(administrator.partner_id)}
         return render_page(
             "tokens.html",
@@ -69,10 +72,12 @@ class TokensPage:
             path=PAGE,
             made=made,
             problem=problem,
+            typed=typed or Form(()),
             partner=self._directory.partner(administrator.partner_id),
-            own=[one for one in tokens if one.administrator_id == administrator.id and one.grant_id is None],
+            own=_own(tokens, signed_in),
             consents=self._oauth.consents_of(administrator.id),
-            tokens=[(one, names.get(one.administrator_id or "", "the operator")) for one in tokens] if full else [],
+            tokens=[(one, names.get(one.administrator_id or "", "the operator")) for one in shown],
+            more=len(tokens) - len(shown) if full else 0,
             integrations=self._integrations.of_partner(administrator.partner_id) if full else [],
             full=full,
             may_make=administrator.role != "assigned",
@@ -86,15 +91,27 @@ class TokensPage:
         if signed_in.administrator.role == "assigned":
             raise Forbidden("administrators of role assigned get tokens through integrations")
         label, days = form.get("label").strip(), form.get("days").strip()
-        if not label.isprintable() or not 1 <= len(label) <= _LONGEST_LABEL:
-            return self.show(signed_in, problem=f"The label must have 1 to {_LONGEST_LABEL} printable characters.")
-        if not (days.isascii() and days.isdigit() and len(days) < 10 and 1 <= int(days) <= self._days):
-            return self.show(signed_in, problem=f"The days must be a whole number from 1 to {self._days}.")
+        if problem := self._token_problem(signed_in, label, days):
+            return self.show(signed_in, problem=problem, typed=form)
         administrator, lifetime = signed_in.administrator, min(timedelta(days=int(days)), self._longest)
         token = self._credentials.create_token(
             administrator.partner_id, label, lifetime, administrator_id=administrator.id
         )
         return self.show(signed_in, Made(f"The access token “{label}”", {"Access token": token}))
+
+    def _token_problem(self, signed_in: SignedIn, label: str, days: str) -> str:
+        if not label.isprintable() or not 1 <= len(label) <= _LONGEST_LABEL:
+            return f"The label must have 1 to {_LONGEST_LABEL} printable characters."
+        if not (days.isascii() and days.isdigit() and len(days) < 10 and 1 <= int(days) <= self._days):
+            return f"The days must be a whole number from 1 to {self._days}."
+        own = _own(self._tokens(signed_in, self._clock.now()), signed_in)
+        lasting = sum(one.revoked_at is None for one in own)
+        return "" if lasting < _MOST_OWN else f"You have {_MOST_OWN} tokens already; revoke those you do not need."
+
+    def _tokens(self, signed_in: SignedIn, after: datetime) -> list[Credential]:
+        """The partner's that have not ended by then, the newest first."""
+        tokens = self._credentials.tokens(signed_in.administrator.partner_id)
+        return [one for one in tokens if one.expires_at is None or one.expires_at > after]
 
     def revoke_token(self, signed_in: SignedIn, form: Form) -> Response:
         """One of their own; for full administrators, any of the partner."""
@@ -125,7 +142,7 @@ class TokensPage:
                 signed_in.administrator.partner_id,
             )
         except IntegrationRefused as error:
-            return self.show(signed_in, problem=str(error))
+            return self.show(signed_in, problem=str(error), typed=form)
         shown = {"Client id": made.client_id, "Client secret": secret}
         return self.show(signed_in, Made(f"The integration “{made.name}”", shown))
 
@@ -141,6 +158,12 @@ class TokensPage:
         raise Forbidden("there is no such integration of your partner organization")
 
 
+def _own(tokens: Iterable[Credential], signed_in: SignedIn) -> list[Credential]:
+    """Those that the administrator has made by hand."""
+    own = signed_in.administrator.id
+    return [one for one in tokens if one.administrator_id == own and one.grant_id is None]
+
+
 def tokens_router(page: TokensPage, sign_in: SignIn) -> APIRouter:
     """The routes: one page, and a form for each thing that can be done there."""
     router = APIRouter(prefix=PAGE, include_in_schema=False)
@@ -148,6 +171,11 @@ def tokens_router(page: TokensPage, sign_in: SignIn) -> APIRouter:
     @router.get("")
     def tokens(request: Request) -> Response:
         return page.show(sign_in.require(request))
+
+    @router.get("/{step:path}")
+    def back() -> Response:
+        # What only a form leads to, opened by its address: after signing in anew, or out of the history.
+        return see_other(PAGE)
 
     def _does(path: str, action: Callable[[SignedIn, Form], Response], *, full: bool = False) -> None:
         @router.post(path)

@@ -4,6 +4,7 @@ import re
 
 from fastapi import APIRouter, Request, Response
 
+from cdrelay.hub.pages import see_other
 from cdrelay.hub.setup.log_pages import PATH, Asked, LogPages, RangeForm
 from cdrelay.hub.setup.parts import SetupParts
 from cdrelay.publisher.access.forms import FormBody
@@ -18,6 +19,11 @@ def log_router(parts: SetupParts) -> APIRouter:
     def windows(request: Request) -> Response:
         query = request.query_params
         return pages.windows(parts.reader(request), Asked.read(query), done=_done(query.get("again", "")))
+
+    @router.get(f"{PATH}/send-again")
+    def back() -> Response:
+        # What only a form leads to, opened by its address: after signing in anew, or out of the history.
+        return see_other(PATH)
 
     @router.get(PATH + "/{delivery_id}")
     def delivery(request: Request, delivery_id: str) -> Response:

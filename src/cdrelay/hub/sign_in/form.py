@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request, Response
 
+from cdrelay.contract.query import in_words
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignIn
 from cdrelay.publisher.access.administrators import SignInPolicy
@@ -28,7 +30,7 @@ class SignInPage:
     sign_in: SignIn
     policy: SignInPolicy
     tries: RateLimit
-    """By the address that a request comes from."""
+    """By the network that a request comes from."""
     offers_provider: bool = False
     """Whether one may sign in at the company's provider, too."""
 
@@ -46,7 +48,7 @@ class SignInPage:
 
     def barred(self, request: Request, after: str, email: str = "") -> Response | None:
         """The page for an address that has tried too often; else the attempt is counted."""
-        seconds = self.tries.seconds_to_wait(request.client.host if request.client else "")
+        seconds = self.tries.seconds_to_wait(network_of(request.client.host if request.client else ""))
         if not seconds:
             return None
         page = self.show(after, email, f"Too many attempts from your address. Wait {seconds} seconds.", 429)
@@ -64,10 +66,9 @@ class SignInPage:
             administrator = self.sign_in.administrators.check_password(email, form.get("password"))
         except (SignInRefused, LockedOut) as error:
             log.warning("sign_in.refused", reason=type(error).__name__)
-            minutes = f"{self.policy.lock.total_seconds() / 60:g} minutes"
             problem = (
                 "The e-mail address or the password is wrong. "
-                f"After {self.policy.failures} failures in a row an address is locked for {minutes}."
+                f"After {self.policy.failures} failures in a row an address is locked for {in_words(self.policy.lock)}."
             )
             return self.show(after, email, problem, 403)
         return self.welcome(request, administrator, after)
@@ -83,6 +84,17 @@ class SignInPage:
 def landing(administrator: Administrator) -> str:
     """Where one who signs in without a page in mind begins."""
     return "/tokens" if administrator.role == "assigned" else "/setup"
+
+
+def network_of(host: str) -> str:
+    """What one who tries again and again cannot change at will: an IPv4 address, or 64 bits of an IPv6 address."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address.packed[:8] + bytes(8), 64)))
+    return host
 
 
 def local_path(text: str) -> str:

@@ -16,7 +16,7 @@ def password_router(page: SignInPage) -> APIRouter:
 
     @router.get("/password")
     def form(request: Request) -> Response:
-        return _show(sign_in.require(request))
+        return _show(sign_in.require(request), changed="changed" in request.query_params)
 
     @router.post("/password")
     def change(request: Request, given: FormBody) -> Response:
@@ -36,11 +36,17 @@ def password_router(page: SignInPage) -> APIRouter:
         store.check_password(administrator.email, given.get("current"))
         store.set_password(administrator.id, given.get("new"))
         # All sessions have ended with the old password; this browser begins another.
-        return page.welcome(request, administrator, "")
+        return page.welcome(request, administrator, "/password?changed")
 
     return router
 
 
-def _show(signed_in: SignedIn, problem: str = "") -> Response:
-    status = 400 if problem else 200
-    return render_page("password.html", signed_in, status=status, problem=problem, shortest=SHORTEST_PASSWORD)
+def _show(signed_in: SignedIn, problem: str = "", *, changed: bool = False) -> Response:
+    return render_page(
+        "password.html",
+        signed_in,
+        status=400 if problem else 200,
+        problem=problem,
+        changed=changed,
+        shortest=SHORTEST_PASSWORD,
+    )

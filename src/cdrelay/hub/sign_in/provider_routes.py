@@ -12,8 +12,10 @@ from fastapi import APIRouter, Request, Response
 from cdrelay.clock import Clock
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.hub.pages import see_other
+from cdrelay.hub.sign_in.cookies import cookie_of, delete_cookie, set_cookie
 from cdrelay.hub.sign_in.form import SignInPage, local_path
 from cdrelay.hub.sign_in.provider import Attempt, Provider, ProviderFailed
+from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.errors import AdministratorUnknown
 
 log = structlog.get_logger()
@@ -42,13 +44,11 @@ class _Memory:
     def keep(self, response: Response, request: Request, remembered: _Remembered) -> None:
         until = (self._clock.now() + _LIFETIME).timestamp()
         sealed = self._box.seal(json.dumps(asdict(remembered) | {"for": COOKIE, "until": until})).decode()
-        secure = request.url.scheme == "https"
-        # Lax, as the way back is a link from another site.
-        response.set_cookie(COOKIE, sealed, path=_PATH, secure=secure, httponly=True, samesite="lax")
+        set_cookie(request, response, COOKIE, sealed)
 
     def read(self, request: Request) -> _Remembered | None:
         try:
-            kept = json.loads(self._box.open(request.cookies.get(COOKIE, "").encode()))
+            kept = json.loads(self._box.open(cookie_of(request, COOKIE).encode()))
         except (SecretUnreadable, ValueError):
             return None
         # The box seals other things for browsers, too.
@@ -58,9 +58,9 @@ class _Memory:
 
 
 def provider_router(page: SignInPage, provider: Provider, box: SecretBox, clock: Clock) -> APIRouter:
-    """The routes; both count as attempts of the address that they come from."""
+    """The routes. Leaving counts as an attempt of the address; each time away ends with one way back."""
     router = APIRouter(include_in_schema=False)
-    memory = _Memory(box, clock)
+    memory, ways_back = _Memory(box, clock), RateLimit(clock, 1, _LIFETIME)
 
     @router.get(_PATH)
     async def leave(request: Request) -> Response:
@@ -70,7 +70,7 @@ def provider_router(page: SignInPage, provider: Provider, box: SecretBox, clock:
         try:
             address, attempt = await provider.begin(_redirect_uri(request))
         except ProviderFailed as error:
-            return _failed(after, error)
+            return _failed(page, after, error)
         response = see_other(address)
         memory.keep(response, request, _Remembered(attempt, after))
         return response
@@ -78,26 +78,32 @@ def provider_router(page: SignInPage, provider: Provider, box: SecretBox, clock:
     @router.get(_BACK)
     async def back(request: Request) -> Response:
         remembered, given = memory.read(request), request.query_params
-        if remembered is None or not _same(remembered.attempt.state, given.get("state", "")):
+        ours = remembered is not None and _same(remembered.attempt.state, given.get("state", ""))
+        if remembered is None or not ours or ways_back.seconds_to_wait(remembered.attempt.state):
             problem = "This sign-in was not begun here, or took too long. Try again."
-            return _ended(page.show("", problem=problem, status=400))
-        after = remembered.after
-        if "code" not in given:
-            return _ended(page.show(after, problem="The provider has not signed you in.", status=403))
-        try:
-            email = await provider.finish(given["code"], remembered.attempt, _redirect_uri(request))
-            administrator = await asyncio.to_thread(page.sign_in.administrators.by_email, email)
-        except ProviderFailed as error:
-            return _ended(_failed(after, error))
-        except AdministratorUnknown:
-            return _ended(page.show(after, problem="No administrator has your e-mail address.", status=403))
-        return _ended(await asyncio.to_thread(page.welcome, request, administrator, after))
-
-    def _failed(after: str, error: ProviderFailed) -> Response:
-        log.warning("sign_in.provider_failed", reason=str(error))
-        return page.show(after, problem=f"Signing in there did not work: {error}.", status=502)
+            return _ended(request, page.show("", problem=problem, status=400))
+        return _ended(request, await _finished(page, provider, request, remembered))
 
     return router
+
+
+async def _finished(page: SignInPage, provider: Provider, request: Request, remembered: _Remembered) -> Response:
+    given, after = request.query_params, remembered.after
+    if "code" not in given:
+        return page.show(after, problem="The provider has not signed you in.", status=403)
+    try:
+        email = await provider.finish(given["code"], remembered.attempt, _redirect_uri(request))
+        administrator = await asyncio.to_thread(page.sign_in.administrators.by_email, email)
+    except ProviderFailed as error:
+        return _failed(page, after, error)
+    except AdministratorUnknown:
+        return page.show(after, problem="No administrator has your e-mail address.", status=403)
+    return await asyncio.to_thread(page.welcome, request, administrator, after)
+
+
+def _failed(page: SignInPage, after: str, error: ProviderFailed) -> Response:
+    log.warning("sign_in.provider_failed", reason=str(error))
+    return page.show(after, problem=f"Signing in there did not work: {error}.", status=502)
 
 
 def _redirect_uri(request: Request) -> str:
@@ -108,6 +114,6 @@ def _same(own: str, given: str) -> bool:
     return hmac.compare_digest(own.encode(), given.encode())
 
 
-def _ended(response: Response) -> Response:
-    response.delete_cookie(COOKIE, path=_PATH, httponly=True, samesite="lax")
+def _ended(request: Request, response: Response) -> Response:
+    delete_cookie(request, response, COOKIE)
     return response

@@ -1,15 +1,10 @@
-"""Signing in and out: `/sign-in`, `/sign-out`, and what a page answers to whom it is not for."""
+"""Signing in and out: `/sign-in`, `/sign-out`."""
 
-import asyncio
-from urllib.parse import quote
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, FastAPI, Request, Response
-
-from cdrelay.hub.pages import render_page, see_other
+from cdrelay.hub.pages import see_other
 from cdrelay.hub.sign_in.form import SignInPage, landing, local_path
-from cdrelay.hub.sign_in.sessions import Forbidden, NotSignedIn, SignIn
 from cdrelay.publisher.access.forms import FormBody
-from cdrelay.publisher.errors import FormRefused
 
 
 def sign_in_router(page: SignInPage) -> APIRouter:
@@ -26,6 +21,11 @@ def sign_in_router(page: SignInPage) -> APIRouter:
     def enter(request: Request, given: FormBody) -> Response:
         return page.enter(request, given)
 
+    @router.get("/sign-out")
+    def stay() -> Response:
+        # Opened by its address, or after signing in anew: that alone signs nobody out.
+        return see_other("/sign-in")
+
     @router.post("/sign-out")
     def leave(request: Request, given: FormBody) -> Response:
         response = see_other("/sign-in")
@@ -36,24 +36,3 @@ def sign_in_router(page: SignInPage) -> APIRouter:
         return response
 
     return router
-
-
-def install_refusals(app: FastAPI, sign_in: SignIn) -> None:
-    """What every page answers to whom it is not for: a way to sign in, or a refusal."""
-
-    async def not_signed_in(request: Request, _error: Exception) -> Response:
-        url = request.url
-        # A form that came too late is not sent again by itself: its page is opened.
-        after = f"{url.path}?{url.query}" if url.query else url.path
-        return see_other(f"/sign-in?next={quote(after, safe='/')}")
-
-    async def forbidden(request: Request, error: Exception) -> Response:
-        signed_in = await asyncio.to_thread(sign_in.find, request)
-        return render_page("refused.html", signed_in, status=403, reason=str(error))
-
-    async def form_refused(_request: Request, error: Exception) -> Response:
-        return render_page("refused.html", None, status=400, reason=str(error))
-
-    app.add_exception_handler(NotSignedIn, not_signed_in)
-    app.add_exception_handler(Forbidden, forbidden)
-    app.add_exception_handler(FormRefused, form_refused)

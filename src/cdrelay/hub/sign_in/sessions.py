@@ -13,6 +13,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import sessions
 from cdrelay.errors import CdrelayError
+from cdrelay.hub.sign_in.cookies import cookie_of, delete_cookie, set_cookie
 from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.errors import AdministratorUnknown
 from cdrelay.publisher.parties import Administrator, Role
@@ -74,23 +75,22 @@ class SignIn:
             "expires_at": now + self._limits.longest,
         }
         over = (sessions.c.expires_at <= now) | (sessions.c.seen_at <= now - self._limits.idle)
-        before = sessions.c.token_sha256 == token_hash(request.cookies.get(COOKIE, ""))
+        before = sessions.c.token_sha256 == token_hash(cookie_of(request, COOKIE))
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(over | before))
             connection.execute(insert(sessions).values(values))
-        secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, token, path="/", secure=secure, httponly=True, samesite="lax")
+        set_cookie(request, response, COOKIE, token)
 
     def end(self, request: Request, response: Response) -> None:
         """Sign out; without a session nothing happens."""
-        token = request.cookies.get(COOKIE, "")
+        this = sessions.c.token_sha256 == token_hash(cookie_of(request, COOKIE))
         with self._database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_hash(token)))
-        response.delete_cookie(COOKIE, path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax")
+            connection.execute(delete(sessions).where(this))
+        delete_cookie(request, response, COOKIE)
 
     def find(self, request: Request) -> SignedIn | None:
         """Whose session the request carries; None without one, or when it has run out."""
-        token = request.cookies.get(COOKIE)
+        token = cookie_of(request, COOKIE)
         if not token:
             return None
         now, this = self._clock.now(), sessions.c.token_sha256 == token_hash(token)

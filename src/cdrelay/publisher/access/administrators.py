@@ -3,7 +3,6 @@
 All methods block and may be used from any thread; all raise DatabaseUnavailable when the database is gone.
 """
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +15,11 @@ from sqlalchemy.exc import IntegrityError
 
 from cdrelay.clock import Clock
 from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.contract.query import in_words
 from cdrelay.control.database import Database
 from cdrelay.control.tables import administrator_organizations, administrators, organizations, partners, sessions
 from cdrelay.publisher.access.passwords import Passwords
+from cdrelay.publisher.access.values import fit_email, fit_name, folded
 from cdrelay.publisher.errors import (
     AdministratorExists,
     AdministratorRefused,
@@ -31,8 +32,7 @@ from cdrelay.publisher.errors import (
 )
 from cdrelay.publisher.parties import Administrator, Role
 
-_LONGEST_NAME = 200
-EMAIL_PATTERN = r"^[^\s@\x00-\x1f\x7f-\x9f\ufeff]{1,64}@[^\s@\x00-\x1f\x7f-\x9f\ufeff]{1,189}$"
+_UNKNOWN = "there is no such administrator; `cdrelay publisher administrator list` shows them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Administrators:
         values: dict[str, Any] = {
             "id": administrator_id or str(uuid4()),
             "partner_id": partner_id,
-            "email": _fit_email(email),
-            "name": _fit_name(name),
+            "email": fit_email(email),
+            "name": fit_name(name, AdministratorRefused),
             "role": role,
             "password": None if password is None else self._passwords.hash(password),
             "failures": 0,
@@ -107,7 +107,7 @@ class Administrators:
 
     def by_email(self, email: str) -> Administrator:
         """The one with that e-mail address, in any case. Raises AdministratorUnknown."""
-        return self._one(administrators.c.email == email.strip().lower())
+        return self._one(administrators.c.email == folded(email))
 
     def of_partner(self, partner_id: str | None = None) -> list[Administrator]:
         """Those of a partner, or all; by e-mail address."""
@@ -125,14 +125,17 @@ class Administrators:
 
         Raises AdministratorUnknown, AdministratorRefused, OrganizationUnknown.
         """
-        before = self.get(administrator_id)
-        role = role or before.role
-        _require_assignable(role, organizations or ())
-        if role != "assigned":
-            organizations = ()
-        values = {"role": role, "name": before.name if name is None else _fit_name(name)}
+        this = administrators.c.id == administrator_id
         with self._database.write() as connection:
-            connection.execute(update(administrators).where(administrators.c.id == administrator_id).values(values))
+            before = connection.execute(select(administrators).where(this)).one_or_none()
+            if before is None:
+                raise AdministratorUnknown(_UNKNOWN)
+            role = role or before.role
+            _require_assignable(role, organizations or ())
+            if role != "assigned":
+                organizations = ()
+            values = {"role": role, "name": before.name if name is None else fit_name(name, AdministratorRefused)}
+            connection.execute(update(administrators).where(this).values(values))
             if organizations is not None:
                 _assign(connection, administrator_id, organizations)
         return self.get(administrator_id)
@@ -166,13 +169,13 @@ class Administrators:
         """Whose password it is. Raises SignInRefused, the same for an unknown address, and LockedOut.
 
         Every attempt counts as a failure until its password has proved right, so that many at once are no way round
-        the lock. Something is hashed in every case: the time that it takes does not tell which addresses are known.
+        the lock. Something is hashed in every case, so that the time it takes hardly tells which addresses are known.
         """
-        row, locked = self._begin_attempt(email.strip().lower())
+        row, locked = self._begin_attempt(folded(email))
         stored = None if row is None or locked else row.password
         right = self._passwords.matches(stored, password)
         if locked:
-            raise LockedOut(f"too many failures: nobody signs in with that address for {_in_words(self.policy.lock)}")
+            raise LockedOut(f"too many failures: nobody signs in with that address for {in_words(self.policy.lock)}")
         if row is None or stored is None or not right:
             raise SignInRefused("the e-mail address or the password is wrong")
         fresh = self._passwords.renewed(stored, password)
@@ -202,9 +205,7 @@ class Administrators:
     def _one(self, condition: Any) -> Administrator:
         found = self._listed(condition)
         if not found:
-            raise AdministratorUnknown(
-                "there is no such administrator; `cdrelay publisher administrator list` shows them"
-            )
+            raise AdministratorUnknown(_UNKNOWN)
         return found[0]
 
     def _listed(self, *conditions: Any) -> list[Administrator]:
@@ -245,24 +246,6 @@ def _org_uuid(org_id: str) -> str:
 def _require_assignable(role: Role, org_ids: Collection[str]) -> None:
     if org_ids and role != "assigned":
         raise AdministratorRefused(f"organizations are assigned to the role assigned alone; {role} reaches all of them")
-
-
-def _fit_email(email: str) -> str:
-    fitted = email.strip().lower()
-    if not re.match(EMAIL_PATTERN, fitted):
-        raise AdministratorRefused("email: must be an e-mail address, such as ada@example.com")
-    return fitted
-
-
-def _fit_name(name: str) -> str:
-    fitted = name.strip()
-    if not fitted or len(fitted) > _LONGEST_NAME or not fitted.isprintable():
-        raise AdministratorRefused(f"name: must have 1 to {_LONGEST_NAME} printable characters")
-    return fitted
-
-
-def _in_words(lock: timedelta) -> str:
-    return f"{lock.total_seconds() / 60:g} minutes"
 
 
 def _administrator(row: Row[Any], org_uuids: Collection[str], now: datetime) -> Administrator:

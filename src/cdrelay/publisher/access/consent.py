@@ -8,7 +8,7 @@ from cdrelay.publisher.access.forms import Form
 from cdrelay.publisher.access.integrations import Integration, Integrations
 from cdrelay.publisher.errors import IntegrationUnknown, OAuthError, RedirectRefused
 
-CHALLENGE_METHODS = ("S256", "plain")
+_CHALLENGE_METHODS = ("S256", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_asked(query: Form, sender: Sender) -> Asked:
     if beyond := [scope for scope in scopes if scope not in sender.integration.scopes]:
         raise OAuthError("invalid_scope", f"the integration is not registered for {' '.join(beyond)}")
     challenge, method = query.get("code_challenge") or None, query.get("code_challenge_method") or None
-    if method is not None and (challenge is None or method not in CHALLENGE_METHODS):
+    if method is not None and (challenge is None or method not in _CHALLENGE_METHODS):
         raise OAuthError("invalid_request", "code_challenge_method must be S256 or plain, and go with a code_challenge")
     if challenge is not None and not is_pkce_text(challenge):
         raise OAuthError("invalid_request", "code_challenge must be 43 to 128 letters, digits, or - . _ ~")

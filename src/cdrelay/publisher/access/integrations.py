@@ -18,10 +18,10 @@ from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import access_tokens, grants, integrations, refresh_tokens
+from cdrelay.publisher.access.values import fit_name
 from cdrelay.publisher.errors import IntegrationRefused, IntegrationUnknown, PartnerUnknown
 from cdrelay.publisher.parties import CDR_SCOPE
 
-_LONGEST_NAME = 200
 _LONGEST_URI = 2_000
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 """A scope-token (RFC 6749 section 3.3)."""
@@ -62,7 +62,7 @@ class Integrations:
             "client_id": client_id,
             "client_secret_sha256": token_hash(secret),
             "partner_id": partner_id,
-            "name": _fit_name(name),
+            "name": fit_name(name, IntegrationRefused),
             "redirect_uris": "\n".join(_fit_uris(redirect_uris)),
             "scopes": " ".join(_fit_scopes(scopes)),
             "created_at": self._clock.now(),
@@ -123,13 +123,6 @@ def end_grants(connection: Connection, grant_ids: Collection[str], now: datetime
         for grant_id in grant_ids:
             lasting = (column == grant_id) & table.c.revoked_at.is_(None)
             connection.execute(update(table).where(lasting).values(revoked_at=now))
-
-
-def _fit_name(name: str) -> str:
-    fitted = name.strip()
-    if not fitted or len(fitted) > _LONGEST_NAME or not fitted.isprintable():
-        raise IntegrationRefused(f"name: must have 1 to {_LONGEST_NAME} printable characters")
-    return fitted
 
 
 def _fit_uris(uris: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
-from cdrelay.control.tables import administrators, alerts, deliveries, partners, webhooks
+from cdrelay.control.tables import FAILED, administrators, alerts, deliveries, partners, webhooks
 from cdrelay.publisher.delivery.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 
 Channel = Literal["mail", "webhook"]
@@ -164,7 +164,7 @@ def _untold(now: datetime) -> Select[Any]:
         )
         .outerjoin(last, last.c.partner_id == deliveries.c.partner_id)
         .where(
-            deliveries.c.state == "failed",
+            FAILED,
             deliveries.c.finished_at > now - 2 * GIVEN_UP_EVERY,
             last.c.at.is_(None) | ((last.c.at <= now - GIVEN_UP_EVERY) & (deliveries.c.finished_at > last.c.at)),
         )

@@ -4,7 +4,8 @@ Packed is zstd in frames, one after the other, which unpack as one: a body that 
 one frame of it unpacked, however many partners' bodies are built at the same time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ class PackedBody:
     @classmethod
     def pack(cls, content: bytes) -> "PackedBody":
         """The same content packs the same."""
-        return cls(_CODEC.compress(content, asbytes=True))
+        return cls(_pack(content))
 
     def content(self) -> bytes:
         """All of it. Raises OSError when it is damaged."""
@@ -62,20 +63,26 @@ SendableBody = PackedBody | PlainBody
 class Body:
     """A body that is complete."""
 
-    packed: PackedBody
+    frames: Sequence[Future[bytes]]
+    """Packed, or about to be."""
     size: int
     """Bytes unpacked: as it is sent."""
     records: int
     digest: str
     """Of its Report IDs, as in the manifest."""
 
+    def packed(self) -> PackedBody:
+        """As it is kept; waits until all of it is packed."""
+        return PackedBody(b"".join(frame.result() for frame in self.frames))
+
 
 class BodyWriter:
-    """Builds `{"items":[…]}` (FACTS 1.3) of records that are JSON text already."""
+    """Builds `{"items":[…]}` (FACTS 1.3) of records that are JSON text already. `packers` pack, meanwhile."""
 
-    def __init__(self, frame_bytes: int = FRAME_BYTES) -> None:
+    def __init__(self, packers: Executor, frame_bytes: int = FRAME_BYTES) -> None:
+        self._packers = packers
         self._frame_bytes = frame_bytes
-        self._frames = bytearray()
+        self._frames: list[Future[bytes]] = []
         self._begun = _BEGIN
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -98,20 +105,17 @@ class BodyWriter:
     def finish(self) -> Body:
         """The body; nothing can be added any more."""
         self._close_frame(_END)
-        return Body(PackedBody(bytes(self._frames)), self._size, self.records, digest_of(self._report_ids))
+        return Body(self._frames, self._size, self.records, digest_of(self._report_ids))
 
     def _close_frame(self, end: bytes = b"") -> None:
         # The comma before a frame's first record is part of it; a frame of the end alone has none.
         begun = self._begun if self._waiting or self._begun == _BEGIN else b""
         frame = begun + _BETWEEN.join(self._waiting) + end
-        self._frames += _CODEC.compress(frame, asbytes=True)
+        self._frames.append(self._packers.submit(_pack, frame))
         self._size += len(frame)
         self._begun, self._waiting, self._waiting_bytes = _BETWEEN, [], 0
 
 
-def body_of(records: Iterable[tuple[str, bytes]]) -> Body:
-    """The body of records, each its Report ID and its JSON text."""
-    writer = BodyWriter()
-    for report_id, record in records:
-        writer.add(report_id, record)
-    return writer.finish()
+def _pack(frame: bytes) -> bytes:
+    packed: bytes = _CODEC.compress(frame, asbytes=True)
+    return packed

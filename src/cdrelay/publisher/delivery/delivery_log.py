@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Integer, Select, cast, func, select, tuple_
 
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
-from cdrelay.control.tables import attempts, deliveries
+from cdrelay.control.tables import PENDING, attempts, deliveries
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, State
 from cdrelay.publisher.delivery.outbox import read_delivery
 from cdrelay.publisher.errors import DeliveryUnknown
@@ -102,7 +102,7 @@ class DeliveryLog:
 
     def waiting(self, partner_id: str) -> int:
         """How many of the partner's deliveries are pending."""
-        query = select(func.count()).where(deliveries.c.partner_id == partner_id, deliveries.c.state == "pending")
+        query = select(func.count()).where(deliveries.c.partner_id == partner_id, PENDING)
         with self._database.read() as connection:
             return connection.scalar(query) or 0
 

@@ -17,7 +17,7 @@ from sqlalchemy import Row, Select, delete, exists, func, insert, literal, selec
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
-from cdrelay.control.tables import attempts, cuts, deliveries, partners, webhooks
+from cdrelay.control.tables import FAILED, PENDING, attempts, cuts, deliveries, partners, webhooks
 from cdrelay.lake.files import write_durably
 from cdrelay.publisher.delivery.bodies import PackedBody, PlainBody, SendableBody
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliveryStatistics, Due
@@ -69,9 +69,7 @@ class Outbox:
         for start in range(0, len(there), _AT_ONCE):
             wanted = deliveries.c.id.in_(there[start : start + _AT_ONCE])
             with self._database.read() as connection:
-                needed |= set(
-                    connection.scalars(select(deliveries.c.id).where(wanted, deliveries.c.state == "pending"))
-                )
+                needed |= set(connection.scalars(select(deliveries.c.id).where(wanted, PENDING)))
         left_over = [name for name in there if name not in needed]
         for name in left_over:
             self.remove_body(name)
@@ -155,7 +153,7 @@ class Outbox:
     def give_up_before(self, window_end: datetime) -> int:
         """Give up what is pending of windows that ended before; how many. A webhook that is off would keep it."""
         now = self._clock.now()
-        out_of_reach = (deliveries.c.state == "pending") & (deliveries.c.window_end < window_end)
+        out_of_reach = PENDING & (deliveries.c.window_end < window_end)
         with self._database.read() as connection:
             ids = connection.scalars(select(deliveries.c.id).where(out_of_reach)).all()
         if not ids:
@@ -194,9 +192,11 @@ class Outbox:
 
     def statistics(self) -> DeliveryStatistics:
         """Deliveries by state."""
-        query = select(deliveries.c.state, func.count().label("number")).group_by(deliveries.c.state)
+        number = select(func.count()).select_from(deliveries)
+        counts = (number, number.where(PENDING), number.where(FAILED))
         with self._database.read() as connection:
-            return DeliveryStatistics(**{row.state: row.number for row in connection.execute(query)})
+            total, pending, failed = connection.execute(select(*(one.scalar_subquery() for one in counts))).one()
+        return DeliveryStatistics(total - pending - failed, pending, failed)
 
     def windows(self) -> int:
         """Ticks that were cut so far."""

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
-from cdrelay.control.tables import attempts, deliveries, webhooks
+from cdrelay.control.tables import PENDING, attempts, deliveries, webhooks
 from cdrelay.publisher.alerts.queue import Alerts, switched_off
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery
 from cdrelay.publisher.delivery.retry import UNAUTHORIZED, Decision, Delivered, GiveUp, RetryAt, SwitchOff
@@ -70,7 +70,7 @@ class Attempts:
         connection.execute(update(deliveries).where(this).values(attempts=number))
         following = update(deliveries).where(this)
         if not isinstance(one.decision, Delivered):
-            following = following.where(deliveries.c.state == "pending")
+            following = following.where(PENDING)
         connection.execute(following.values(_following(one.decision, now)))
         self._mark(connection, one, now)
         match one.decision:
@@ -99,20 +99,16 @@ class Attempts:
             hook = hook.where(webhooks.c.failing_since == decision.failing_since)
         off = connection.execute(hook.values(active=False, switched_off_because=decision.reason))
         if off.rowcount:
-            pending = (deliveries.c.partner_id == one.delivery.partner_id) & (deliveries.c.state == "pending")
             # Due at once when it is switched on again, and then the oldest first.
-            connection.execute(update(deliveries).where(pending).values(next_attempt_at=now))
+            pending = update(deliveries).where(deliveries.c.partner_id == one.delivery.partner_id, PENDING)
+            connection.execute(pending.values(next_attempt_at=now))
             self._alerts.add(connection, one.delivery.partner_id, switched_off(decision.reason))
 
 
 def _let_others_wait(connection: Connection, partner_id: str, now: datetime, moment: datetime) -> None:
     """Only what is due: what waits for its own moment keeps it, so that no series of failures puts it off for ever."""
-    others = (
-        (deliveries.c.partner_id == partner_id)
-        & (deliveries.c.state == "pending")
-        & (deliveries.c.next_attempt_at <= now)
-    )
-    connection.execute(update(deliveries).where(others).values(next_attempt_at=moment))
+    others = update(deliveries).where(deliveries.c.partner_id == partner_id, PENDING)
+    connection.execute(others.where(deliveries.c.next_attempt_at <= now).values(next_attempt_at=moment))
 
 
 def _following(decision: Decision, now: datetime) -> dict[str, Any]:

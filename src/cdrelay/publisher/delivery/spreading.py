@@ -4,10 +4,11 @@ Bodies are durable before any row says that they are to be sent; rows of one win
 same window again writes over what an earlier try left, and adds nothing for partners that have it already.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from cdrelay.publisher.parties import Webhook
 
 # What all bodies that are being built may hold unpacked, together.
 _BUILDING_BYTES = 64 * 1024 * 1024
-# Waiting for the disk takes no processor: some files at a time are made durable.
+# Packing lets go of the interpreter, and waiting for the disk takes no processor: some at a time.
 _WRITERS = 4
 
 
@@ -59,16 +60,16 @@ class Spread:
 class _Share:
     """What one partner is owed of the window: parts that are written, and the one that is being built."""
 
-    def __init__(self, webhook: Webhook, frame_bytes: int) -> None:
+    def __init__(self, webhook: Webhook, begin: Callable[[], BodyWriter]) -> None:
         self.partner_id = webhook.partner_id
-        self._frame_bytes = frame_bytes
+        self._begin = begin
         self._numbers = count(1)
-        self.building = BodyWriter(frame_bytes)
+        self.building = begin()
         self.written: list[tuple[Future[None], Delivery]] = []
 
     def take_body(self) -> tuple[int, Body]:
         """The next part and its number; another one is begun."""
-        body, self.building = self.building.finish(), BodyWriter(self._frame_bytes)
+        body, self.building = self.building.finish(), self._begin()
         return next(self._numbers), body
 
 
@@ -100,19 +101,20 @@ class Spreader:
         if not webhooks:
             return Spread()
         frame_bytes = min(FRAME_BYTES, _BUILDING_BYTES // len(webhooks))
-        shares = [_Share(webhook, frame_bytes) for webhook in webhooks]
         with ThreadPoolExecutor(_WRITERS, "outbox") as writers:
-            for number, report_id, record in self._records(window, webhooks):
-                share = shares[number]
-                share.building.add(report_id, record)
-                if share.building.records == self._rules.records_per_post:
-                    self._write(window, share, writers)
+            shares = [_Share(webhook, partial(BodyWriter, writers, frame_bytes)) for webhook in webhooks]
+            for records in self._records(window, webhooks):
+                for number, report_id, record in records:
+                    share = shares[number]
+                    share.building.add(report_id, record)
+                    if share.building.records == self._rules.records_per_post:
+                        self._write(window, share, writers)
             for share in shares:
                 if share.building.records or (self._send_empty and not share.written):
                     self._write(window, share, writers)
         return self._commit(shares)
 
-    def _records(self, window: Window, webhooks: Sequence[Webhook]) -> Iterator[tuple[int, str, bytes]]:
+    def _records(self, window: Window, webhooks: Sequence[Webhook]) -> Iterator[list[tuple[int, str, bytes]]]:
         selected = self._lake.window(window.before, window.now)
         feeds = [(webhook.partner_id, webhook.resource_type) for webhook in webhooks]
         claims: Claims = self._entitlement.claims(feeds, selected)
@@ -133,7 +135,11 @@ class Spreader:
             digest=body.digest,
             next_attempt_at=self._clock.now(),
         )
-        share.written.append((writers.submit(self._outbox.write_body, delivery.id, body.packed), delivery))
+        share.written.append((writers.submit(self._keep, delivery.id, body), delivery))
+
+    def _keep(self, delivery_id: str, body: Body) -> None:
+        # What it waits for was given to the same threads before it, and so is not behind it.
+        self._outbox.write_body(delivery_id, body.packed())
 
     def _commit(self, shares: Sequence[_Share]) -> Spread:
         spread, rows = Spread(), []

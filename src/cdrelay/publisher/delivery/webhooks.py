@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Update, delete, insert, select, update
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import SecretBox
-from cdrelay.control.tables import partners, webhooks
+from cdrelay.control.tables import PENDING, deliveries, partners, webhooks
 from cdrelay.publisher.delivery.callback_guard import require_callback_url
 from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused, WebhookUnknown
 from cdrelay.publisher.parties import ResourceType, Webhook
@@ -56,7 +56,7 @@ class Webhooks:
         alert_url: str | None = None,
         replace: bool = False,
     ) -> Webhook:
-        """Deliver the partner's windows to `url` from the next tick on. A replaced one is active again.
+        """Deliver the partner's windows to `url` from the next tick on. One that is replaced is also switched on.
 
         Of a webhook that is replaced, the secret stays unless a new one is given or it shall be `unsigned`; beside a
         new one the present one is valid for `previous_valid_for` more. The alert URL stays when none is given; an
@@ -94,6 +94,7 @@ class Webhooks:
                 if values.get("secret"):
                     values |= self._previous(before.secret, previous_valid_for)
                 connection.execute(_change(partner_id).values(values))
+                _send_at_once(connection, partner_id, self._clock.now())
         return self.get(partner_id)
 
     def _previous(self, sealed: bytes | None, valid_for: timedelta) -> dict[str, Any]:
@@ -130,13 +131,15 @@ class Webhooks:
         return self.get(partner_id)
 
     def set_active(self, partner_id: str, active: bool) -> Webhook:
-        """Switch it on, which also sends what is still pending, or off. Raises WebhookUnknown."""
+        """Switch it on, which sends what is pending at once, the oldest first, or off. Raises WebhookUnknown."""
         reason = None if active else BY_OPERATOR
         with self._database.write() as connection:
             _row(connection, partner_id)
             connection.execute(
                 _change(partner_id).values(active=active, switched_off_because=reason, failing_since=None)
             )
+            if active:
+                _send_at_once(connection, partner_id, self._clock.now())
         return self.get(partner_id)
 
     def remove(self, partner_id: str) -> None:
@@ -161,6 +164,12 @@ def _of(partner_id: str) -> Any:
 
 def _change(partner_id: str) -> Update:
     return update(webhooks).where(_of(partner_id))
+
+
+def _send_at_once(connection: Connection, partner_id: str, now: datetime) -> None:
+    """What waits for its next attempt was put off by failures of another callback, or of one that is well again."""
+    pending = update(deliveries).where(deliveries.c.partner_id == partner_id, PENDING)
+    connection.execute(pending.values(next_attempt_at=now))
 
 
 def _row(connection: Connection, partner_id: str) -> Row[Any]:

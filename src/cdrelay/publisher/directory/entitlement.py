@@ -111,5 +111,6 @@ def _held(
     keys, found = sorted(wanted), list[Held]()
     for start in range(0, len(keys), _AT_ONCE):
         some = select(*columns).where(key.in_(keys[start : start + _AT_ONCE]))
-        found += [Held(*whose, (begin, end or FOREVER)) for *whose, begin, end in connection.execute(some)]
+        for partner_id, org_uuid, holder_uuid, starts_at, ends_at in connection.execute(some):
+            found.append(Held(partner_id, org_uuid, holder_uuid, (starts_at, ends_at or FOREVER)))
     return found

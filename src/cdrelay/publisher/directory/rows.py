@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from cdrelay.contract.organization_ids import organization_uuid
-from cdrelay.publisher.access.administrators import EMAIL_PATTERN
+from cdrelay.publisher.access.values import EMAIL_PATTERN, folded
 from cdrelay.publisher.directory.partners import LONGEST_NAME, NAME_PATTERN, REGION_PATTERN
 from cdrelay.publisher.parties import HolderKind, RelationKind, Role
 
@@ -54,7 +54,14 @@ Uuid = Annotated[str, BeforeValidator(read_uuid), WithJsonSchema(_UUID_SCHEMA)]
 Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NAME_PATTERN)]
 Region = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
 PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
-Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN), AfterValidator(str.lower)]
+Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN), AfterValidator(folded)]
+
+PATTERN_RULES = {
+    NAME_PATTERN: f"must have 1 to {LONGEST_NAME} characters that can be seen, on one line",
+    REGION_PATTERN: "must be empty, or 1 to 16 of a-z, 0-9 and -",
+    EMAIL_PATTERN: "must be an e-mail address",
+}
+"""What the patterns ask for, in words."""
 
 _ID = "Given to a new entry, else made; names an entry that is there, so that its other fields may be corrected"
 _PARTNER_ID = "The partner's id or name"

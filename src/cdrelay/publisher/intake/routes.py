@@ -22,7 +22,7 @@ from cdrelay.lake.spool import Envelope, NoRoom
 from cdrelay.publisher.api.parameters import ORGANIZATION
 from cdrelay.publisher.api_errors import RETRY_SECONDS, ApiError, bearer_of, described, tracking_of
 from cdrelay.publisher.directory.partners import Directory
-from cdrelay.publisher.errors import RecordSourceUnknown
+from cdrelay.publisher.errors import RecordSourceRefused, RecordSourceUnknown
 from cdrelay.publisher.intake.taking import Intake, content_encoding, content_kind
 from cdrelay.publisher.sources.origin import FORMATS, Format, Origin
 
@@ -99,7 +99,8 @@ _KEYS = [
 def intake_router(directory: Directory, intake: Intake, clock: Clock, pushing: Callable[[str], Origin]) -> APIRouter:
     """The route; `install_error_handlers` gives its errors their shape.
 
-    `pushing` gives the source that has that name and may be posted to, or raises RecordSourceUnknown; it blocks.
+    `pushing` gives the source that has that name and may be posted to, or raises RecordSourceUnknown or
+    RecordSourceRefused; it blocks.
     """
     router = APIRouter(tags=["intake"], dependencies=_KEYS)
 
@@ -156,7 +157,7 @@ def _origin(request: Request, pushing: Callable[[str], Origin]) -> Origin:
     if "source" in asked:
         try:
             return pushing(asked["source"])
-        except RecordSourceUnknown as error:
+        except (RecordSourceUnknown, RecordSourceRefused) as error:
             raise ApiError(400, f"source: {error}") from error
     form = _format(asked.get("format", "record"))
     try:

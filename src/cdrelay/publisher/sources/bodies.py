@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -51,8 +50,3 @@ def decoded_cdr(body: bytes) -> bytes:
         return base64.b64decode(b"".join(text.split()), validate=True).rstrip(b"\0")
     except binascii.Error as error:
         raise BodyUnreadable("the body is neither JSON nor the form field cdr with JSON in it") from error
-
-
-def as_json(values: dict[str, Any]) -> msgspec.Raw:
-    """The JSON text of named values, such as a line of a CSV file."""
-    return msgspec.Raw(msgspec.json.encode(values))

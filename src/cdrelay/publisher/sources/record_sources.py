@@ -9,7 +9,7 @@ from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import SecretBox
 from cdrelay.control.tables import record_sources
-from cdrelay.publisher.errors import RecordSourceExists, RecordSourceUnknown
+from cdrelay.publisher.errors import RecordSourceExists, RecordSourceRefused, RecordSourceUnknown
 from cdrelay.publisher.sources.origin import Origin
 from cdrelay.publisher.sources.source_settings import PULLED, RecordSource, SourceSettings, changed, named
 
@@ -70,18 +70,29 @@ class RecordSources:
         """The source of that name, for what is posted in its name: one that is pulled from a provider has none.
 
         A folder has, so that a platform may post, and write to the folder what it could not post. Raises
-        RecordSourceUnknown, also when the source is switched off.
+        RecordSourceUnknown, and RecordSourceRefused when the source is pulled or switched off.
         """
         source = next((one for one in self.list() if one.name == name), None)
-        if source is None or source.kind in PULLED or not source.active:
+        if source is None:
             raise RecordSourceUnknown(name)
+        if source.kind in PULLED:
+            raise RecordSourceRefused(f"{name!r} is pulled from a provider; nothing is posted to it")
+        if not source.active:
+            raise RecordSourceRefused(f"{name!r} is switched off")
         return source.origin
 
     # --- how far it was read; the settings are left alone, so that no change of the operator is undone ---
 
-    def keep_cursor(self, name: str, cursor: str) -> None:
-        """What was read so far is durable elsewhere; go on from `cursor` next time."""
-        self._note(name, cursor=cursor)
+    def keep_cursor(self, name: str, cursor: str, before: str | None = None) -> None:
+        """What was read so far is durable elsewhere; go on from `cursor` next time.
+
+        With `before`, where it was read from: when an operator has set the cursor since, theirs holds.
+        """
+        this = record_sources.c.name == name
+        if before is not None:
+            this &= record_sources.c.cursor == before
+        with self._database.write() as connection:
+            connection.execute(update(record_sources).where(this).values(cursor=cursor))
 
     def note_read(self, name: str) -> None:
         """It was read to its end now."""

@@ -74,7 +74,11 @@ class SourceReaders:
         if source.kind == "push":
             raise RecordSourceRefused(f"source {name} is pushed: it is not read, it hands in")
         file = FollowedFile(
-            Path(source.location), source.origin, self._taker, self._cursor_keeper(name), self._refused_keeper(name)
+            Path(source.location),
+            source.origin,
+            self._taker,
+            lambda cursor: self._sources.keep_cursor(name, cursor),
+            self._refused_keeper(name),
         )
         return Reader(lambda: asyncio.to_thread(lambda: file.look(self._cursor(name))), LOOK_SECONDS)
 
@@ -87,7 +91,7 @@ class SourceReaders:
             self._clock,
             limits=self._limits,
             rules=rules,
-            keep_cursor=self._cursor_keeper(name),
+            keep_cursor=lambda cursor: self._sources.keep_cursor(name, cursor, source.cursor),
             keep_refused=self._refused_keeper(name),
         )
         gap = puller.gap(source.cursor)
@@ -99,9 +103,6 @@ class SourceReaders:
 
     def _cursor(self, name: str) -> str:
         return self._sources.get(name).cursor
-
-    def _cursor_keeper(self, name: str) -> Callable[[str], None]:
-        return lambda cursor: self._sources.keep_cursor(name, cursor)
 
     def _refused_keeper(self, name: str) -> Callable[[str, list[Refused]], None]:
         def keep(payload_id: str, refused: list[Refused]) -> None:

@@ -4,6 +4,7 @@ A file is whole when two looks, a second apart, find the same size and time of c
 writes under another name, such as `.x.csv` or `x.csv.part`, and renames: names like these are never taken.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ class WatchedFolder:
             if _shape(path) != shape:
                 return kept  # somebody went on writing; it is read again
         except OSError as error:
-            raise RecordSourceUnreadable(f"the file {path.name} cannot be read: {error.strerror}") from error
+            raise RecordSourceUnreadable(f"the file {_shown(path)} cannot be read: {error.strerror}") from error
         self._move(path, kept, reasons)
         return kept
 
@@ -89,15 +90,22 @@ class WatchedFolder:
         try:
             target = _free(self._folder / (REFUSED if reasons.total else DONE), path.name)
             if reasons.total:
-                report = {"file": path.name, "accepted": kept.accepted, "refusedTotal": reasons.total}
+                report = {"file": _shown(path), "accepted": kept.accepted, "refusedTotal": reasons.total}
                 told = msgspec.json.format(msgspec.json.encode(report | {"refused": reasons.listed}))
                 write_durably(target.with_name(target.name + REASONS), told)
             path.rename(target)
             sync_folder(target.parent)
             sync_folder(self._folder)
         except OSError as error:
-            raise RecordSourceUnreadable(f"the file {path.name} cannot be moved away: {error.strerror}") from error
-        _log.info("file.taken", source=self._origin.name, file=path.name, accepted=kept.accepted, refused=reasons.total)
+            raise RecordSourceUnreadable(f"the file {_shown(path)} cannot be moved away: {error.strerror}") from error
+        _log.info(
+            "file.taken", source=self._origin.name, file=_shown(path), accepted=kept.accepted, refused=reasons.total
+        )
+
+
+def _shown(path: Path) -> str:
+    """A name as text, also one that is no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def _shape(path: Path) -> _Shape:

@@ -32,6 +32,10 @@ def upgrade() -> None:
         ["partner_id", "window_end", "round", "part", "next_attempt_at"],
         sqlite_where=sa.text("state = 'pending'"),
     )
+    op.create_index(
+        "ix_deliveries_failed", "deliveries", ["partner_id", "finished_at"], sqlite_where=sa.text("state = 'failed'")
+    )
+    op.drop_index("ix_deliveries_state_next_attempt_at", "deliveries")
     with op.batch_alter_table("webhooks") as webhooks:
         webhooks.add_column(sa.Column("previous_secret", sa.LargeBinary(), nullable=True))
         webhooks.add_column(sa.Column("previous_secret_until", UtcDateTime(), nullable=True))
