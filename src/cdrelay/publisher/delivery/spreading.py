@@ -25,7 +25,7 @@ from cdrelay.publisher.directory.entitlement import Entitlement
 from cdrelay.publisher.parties import Webhook
 
 # What all bodies that are being built may hold unpacked, together.
-_BUILDING_BYTES = 64 * 1024 * 1024
+_BUILDING_BYTES = 128 * 1024 * 1024
 # Packing lets go of the interpreter, and waiting for the disk takes no processor: some at a time.
 _WRITERS = 4
 
