@@ -54,11 +54,12 @@ async def test_our_publisher_passes_every_check(ours: Ours) -> None:
 
 async def test_of_a_busy_hour_only_a_part_is_paged_through(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
     (whole,) = await run(ours, only={"feed-pages"})
-    monkeypatch.setattr(publisher_history, "_ENOUGH", 2)
+    # The records of one call can end in the same millisecond, ten of them: there is no smaller part than these.
+    monkeypatch.setattr(publisher_history, "_ENOUGH", enough := 20)
     (part,) = await run(ours, only={"feed-pages"})
 
     assert (whole.verdict, part.verdict) == ("passed", "passed")
-    assert 1 <= int(part.what.split()[0]) <= 2 < int(whole.what.split()[0])
+    assert 1 <= int(part.what.split()[0]) <= enough < int(whole.what.split()[0])
 
 
 async def test_our_publisher_passes_every_check_in_compressed_time(tmp_path: Path) -> None:
