@@ -6,7 +6,6 @@ each body to its end and answers, over TLS as every callback is.
 """
 
 import asyncio
-import random
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +18,8 @@ from bench.sink import sink
 from cdrelay.publisher.alerts.queue import Alerts
 from cdrelay.publisher.delivery.bodies import PlainBody
 from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
-from cdrelay.publisher.delivery.preparing import Preparation
-from cdrelay.publisher.delivery.recording import Attempts
 from cdrelay.publisher.delivery.retry import Answered
-from cdrelay.publisher.delivery.sending import Sender
-from cdrelay.wiring import Foundation, PublisherParts, callback_limits, retry_policy
+from cdrelay.wiring import Foundation, PublisherParts, callback_limits, open_sender
 
 RECORDS = 200_000
 TURNS = 2
@@ -65,21 +61,9 @@ def _measure(scratch: Path, partners: int) -> Measure:
 
 
 async def _send(foundation: Foundation, parts: PublisherParts, trust: ssl.SSLContext) -> None:
-    settings, database, clock = foundation.settings, foundation.database, foundation.clock
-    attempts = Attempts(database, clock, Alerts(database, clock, by_mail=False))
-    async with CallbackClient(callback_limits(settings), trust=trust) as callbacks:
-        sender = Sender(
-            outbox=parts.outbox,
-            attempts=attempts,
-            preparation=Preparation(parts.outbox, parts.webhooks, attempts),
-            callbacks=callbacks,
-            incidents=foundation.incidents,
-            clock=clock,
-            policy=retry_policy(settings),
-            slots=settings.deliveries_at_once,
-            jitter=random.random,
-        )
-        await sender.send_due()
+    alerts = Alerts(foundation.database, foundation.clock, by_mail=False)
+    async with CallbackClient(callback_limits(foundation.settings), trust=trust) as callbacks:
+        await open_sender(foundation, parts.webhooks, parts.outbox, callbacks, alerts).send_due()
 
 
 async def _bare(url: str, sizes: Sequence[int], at_once: int, limits: CallbackLimits, trust: ssl.SSLContext) -> float:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cdrelay.cli import bulk, operator_keys
+from cdrelay.cli import bulk, keys
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.cli.period import read_moment
@@ -22,7 +22,7 @@ GROUPS = {
     "relation": relation_app,
     "licence": licence_app,
     "directory": bulk.app,
-    "operator-key": operator_keys.app,
+    "operator-key": keys.operator_app,
 }
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cdrelay.cli import administrators, deliveries, directory, integrations, record_sources
+from cdrelay.cli import administrators, deliveries, directory, integrations, keys, record_sources
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import read_moment
@@ -25,7 +25,6 @@ webhook_app = typer.Typer(no_args_is_help=True, help="Where a partner's windows 
 token_app = typer.Typer(
     no_args_is_help=True, help="Access tokens of partners, for the endpoints for counts and records."
 )
-intake_key_app = typer.Typer(no_args_is_help=True, help="Keys with which calling platforms hand in records.")
 for name, group in {
     "partner": partner_app,
     "organization": organization_app,
@@ -33,7 +32,7 @@ for name, group in {
     "administrator": administrators.app,
     "webhook": webhook_app,
     "token": token_app,
-    "intake-key": intake_key_app,
+    "intake-key": keys.intake_app,
     "integration": integrations.app,
     "source": record_sources.app,
 }.items():
@@ -257,26 +256,3 @@ def revoke_token(
 ) -> None:
     """Make an access token useless at once."""
     talk.print(f"revoked {_directory(typer_context).credentials.revoke_token(token)}")
-
-
-@intake_key_app.command("create")
-def create_intake_key(typer_context: typer.Context, label: LabelOption = "") -> None:
-    """Make an intake key and print it. It is shown this once."""
-    typer.echo(_directory(typer_context).credentials.create_intake_key(label))
-
-
-@intake_key_app.command("list")
-def list_intake_keys(typer_context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the intake keys by id; the keys themselves are not stored."""
-    columns = ("id", "label", "created_at", "revoked_at")
-    keys = [asdict(one) for one in _directory(typer_context).credentials.intake_keys()]
-    rows = [{column: key[column] for column in columns} for key in keys]
-    show(rows, as_json, "there are no intake keys yet; `cdrelay publisher intake-key create` makes one")
-
-
-@intake_key_app.command("revoke")
-def revoke_intake_key(
-    typer_context: typer.Context, key: Annotated[str, typer.Argument(help="Its id, or the key itself.")]
-) -> None:
-    """Make an intake key useless at once."""
-    talk.print(f"revoked {_directory(typer_context).credentials.revoke_intake_key(key)}")

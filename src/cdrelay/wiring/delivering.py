@@ -28,20 +28,8 @@ def delivery_workers(foundation: Foundation, webhooks: Webhooks, outbox: Outbox)
     alerts = Alerts(database, clock, by_mail=bool(settings.mail_server))
 
     async def send() -> None:
-        attempts = Attempts(database, clock, alerts)
         async with CallbackClient(limits, trust=trust) as callbacks:
-            sender = Sender(
-                outbox=outbox,
-                attempts=attempts,
-                preparation=Preparation(outbox, webhooks, attempts, sha256=settings.sign_sha256),
-                callbacks=callbacks,
-                incidents=foundation.incidents,
-                clock=clock,
-                policy=retry_policy(settings),
-                slots=settings.deliveries_at_once,
-                jitter=random.random,
-            )
-            await sender.run()
+            await open_sender(foundation, webhooks, outbox, callbacks, alerts).run()
 
     async def tell_webhooks() -> None:
         async with CallbackClient(limits, trust=trust) as callbacks:
@@ -59,6 +47,25 @@ def delivery_workers(foundation: Foundation, webhooks: Webhooks, outbox: Outbox)
         await watch_given_up(alerts, clock)
 
     return [send, tell_webhooks, look, *([tell_by_mail] if settings.mail_server else [])]
+
+
+def open_sender(
+    foundation: Foundation, webhooks: Webhooks, outbox: Outbox, callbacks: CallbackClient, alerts: Alerts
+) -> Sender:
+    """What empties the outbox."""
+    settings = foundation.settings
+    attempts = Attempts(foundation.database, foundation.clock, alerts)
+    return Sender(
+        outbox=outbox,
+        attempts=attempts,
+        preparation=Preparation(outbox, webhooks, attempts, sha256=settings.sign_sha256),
+        callbacks=callbacks,
+        incidents=foundation.incidents,
+        clock=foundation.clock,
+        policy=retry_policy(settings),
+        slots=settings.deliveries_at_once,
+        jitter=random.random,
+    )
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:

@@ -3,19 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Column, Select, Table, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import access_tokens, administrator_organizations, administrators, intake_keys
-from cdrelay.publisher.errors import CredentialUnknown, PartnerUnknown, PublisherError
+from cdrelay.publisher.access.keys import ID_LENGTH, Keys, find_one
+from cdrelay.publisher.errors import PartnerUnknown, PublisherError
 from cdrelay.publisher.parties import CDR_SCOPE, TOKEN_LIFETIME, Credential
-
-_ID_LENGTH = 12
 
 
 class LifetimeRefused(PublisherError):
@@ -33,11 +31,12 @@ class TokenHolder:
 
 
 class Credentials:
-    """Who may ask and who may hand in. All methods block; all raise DatabaseUnavailable."""
+    """Who may ask and, by the keys of `intake`, who may hand in. All methods block; all raise DatabaseUnavailable."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.intake = Keys(database, clock, intake_keys, "cdri")
 
     def create_token(
         self,
@@ -73,14 +72,32 @@ class Credentials:
 
     def tokens(self, partner_id: str | None = None) -> list[Credential]:
         """Those of a partner, or all; the newest first."""
-        query = select(access_tokens, access_tokens.c.token_sha256.label("sha256"))
+        query = select(access_tokens).order_by(access_tokens.c.created_at.desc())
         if partner_id is not None:
             query = query.where(access_tokens.c.partner_id == partner_id)
-        return self._listed(query.order_by(access_tokens.c.created_at.desc()))
+        with self._database.read() as connection:
+            return [
+                Credential(
+                    row.token_sha256[:ID_LENGTH],
+                    row.label,
+                    row.created_at,
+                    row.expires_at,
+                    row.revoked_at,
+                    row.partner_id,
+                    row.administrator_id,
+                    row.grant_id,
+                )
+                for row in connection.execute(query)
+            ]
 
     def revoke_token(self, token_or_id: str) -> str:
         """Make it useless at once, again changes nothing; returns its id. Raises CredentialUnknown."""
-        return self._revoke(access_tokens, access_tokens.c.token_sha256, token_or_id)
+        sha256 = access_tokens.c.token_sha256
+        with self._database.write() as connection:
+            found = find_one(connection, sha256, token_or_id)
+            still_valid = update(access_tokens).where(sha256 == found, access_tokens.c.revoked_at.is_(None))
+            connection.execute(still_valid.values(revoked_at=self._clock.now()))
+        return found[:ID_LENGTH]
 
     def holder_of(self, token: str) -> TokenHolder | None:
         """Whose it is, with what its administrator may see at this moment; None: unknown, expired or revoked."""
@@ -104,54 +121,16 @@ class Credentials:
 
     def create_intake_key(self, label: str = "") -> str:
         """A new key for a calling platform, to be shown once. It lasts until it is revoked."""
-        key = fresh_token("cdri")
-        with self._database.write() as connection:
-            values = {"key_sha256": token_hash(key), "label": label, "created_at": self._clock.now()}
-            connection.execute(insert(intake_keys).values(values))
-        return key
+        return self.intake.create(label)
 
     def intake_keys(self) -> list[Credential]:
         """All, the newest first."""
-        query = select(intake_keys, intake_keys.c.key_sha256.label("sha256"))
-        return self._listed(query.order_by(intake_keys.c.created_at.desc()))
+        return self.intake.all()
 
     def revoke_intake_key(self, key_or_id: str) -> str:
         """Make it useless at once, again changes nothing; returns its id. Raises CredentialUnknown."""
-        return self._revoke(intake_keys, intake_keys.c.key_sha256, key_or_id)
+        return self.intake.revoke(key_or_id)
 
     def intake_key_valid(self, key: str) -> bool:
         """Whether it is known and not revoked."""
-        query = select(intake_keys.c.label).where(
-            intake_keys.c.key_sha256 == token_hash(key), intake_keys.c.revoked_at.is_(None)
-        )
-        with self._database.read() as connection:
-            return connection.execute(query).one_or_none() is not None
-
-    def _listed(self, query: Select[Any]) -> list[Credential]:
-        with self._database.read() as connection:
-            rows = [row._mapping for row in connection.execute(query)]
-        return [
-            Credential(
-                row["sha256"][:_ID_LENGTH],
-                row["label"],
-                row["created_at"],
-                row.get("expires_at"),
-                row["revoked_at"],
-                row.get("partner_id"),
-                row.get("administrator_id"),
-                row.get("grant_id"),
-            )
-            for row in rows
-        ]
-
-    def _revoke(self, table: Table, sha256: Column[Any], secret_or_id: str) -> str:
-        given = secret_or_id.strip()
-        with self._database.write() as connection:
-            found = connection.scalars(
-                select(sha256).where((sha256 == token_hash(given)) | (sha256.startswith(given, autoescape=True)))
-            ).all()
-            if len(found) != 1 or len(given) < _ID_LENGTH:
-                raise CredentialUnknown("there is none of that id; `list` shows the ids")
-            still_valid = update(table).where(sha256 == found[0], table.c.revoked_at.is_(None))
-            connection.execute(still_valid.values(revoked_at=self._clock.now()))
-            return str(found[0])[:_ID_LENGTH]
+        return self.intake.valid(key)

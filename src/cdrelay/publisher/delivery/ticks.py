@@ -2,7 +2,7 @@
 
 Two steps that a kill may part anywhere. *Cut*: what was acknowledged is loaded, then the number of the last load and
 the cut-off go into a row, once. *Spread*: each partner's window, the difference of this cut and the one before, goes
-into the outbox. Spreading reads nothing but what the rows say, so that doing it again writes the same.
+into the outbox. All parts of a window get their rows at once, so that doing it again finds it whole or writes it anew.
 """
 
 import asyncio
