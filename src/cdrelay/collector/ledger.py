@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
@@ -13,6 +13,9 @@ from cdrelay.collector.errors import SourceUnknown
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.tables import ledger, reconciliations, sources
+
+Proof = Literal["counts", "ids", "none"]
+"""How a window was proved: by equal counts, by the digests of all its deliveries too, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,14 @@ class LedgerRow:
     fetched: int
     """Records that repairs of this window brought, over all checks."""
     checked_at: datetime
+    proof: Proof = "counts"
+    ways: tuple[str, ...] = ()
+    """How records of it were brought, if any were: channels of the spool."""
+    reason: str | None = None
+    """Why it is not complete, or could not be compared."""
+    completed_at: datetime | None = None
+    """Since when nothing is missing."""
+    recheck_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +223,9 @@ def _row(row: Row[Any], state: State | None = None) -> LedgerRow:
         state=state or values["state"],
         fetched=values["fetched"],
         checked_at=values["checked_at"],
+        proof=values["proof"],
+        ways=tuple(values["ways"].split()),
+        reason=values["reason"],
+        completed_at=values["completed_at"],
+        recheck_at=values["recheck_at"],
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -347,6 +348,47 @@ sources = Table(
     Column("api", Text, comment="base address of the provider's partner endpoints"),
     Column("token", LargeBinary, comment="encrypted partner access token"),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="webhook", comment="webhook, or cdr_stream: is pulled"),
+    Column(
+        "feed_type",
+        String(16),
+        nullable=False,
+        server_default=text("''"),
+        comment="analytics, billing; empty: not said",
+    ),
+    Column("history_api", Text, comment="base address of cdr_feed and cdr_stream, where it is another one"),
+    Column("org_uuid", String(36), comment="the one customer of a source that is pulled; none: the token's own"),
+    Column(
+        "cursor", Text, nullable=False, server_default=text("''"), comment="how far it was pulled; empty: not at all"
+    ),
+    Column("pulled_at", UtcDateTime, comment="when it was last pulled to its end"),
+    Column("pull_problem", Text, comment="what kept it from being pulled since"),
+    Column("token_url", Text, comment="where its tokens are refreshed"),
+    Column("client_id", Text, comment="of the integration or service app"),
+    Column("client_secret", LargeBinary, comment="encrypted"),
+    Column("refresh_token", LargeBinary, comment="encrypted; the newest that was given"),
+    Column("token_expires_at", UtcDateTime, comment="of the access token; none: not known"),
+    Column("refresh_expires_at", UtcDateTime, comment="of the refresh token; none: not known"),
+    Column("refreshed_at", UtcDateTime, comment="when the tokens were last replaced"),
+    Column("token_problem", Text, comment="what kept them from being refreshed since"),
+)
+
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("source", ForeignKey("sources.name", ondelete="CASCADE"), primary_key=True),
+    Column("window_start", UtcDateTime, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("payload", String(64), primary_key=True, comment="a part that came twice has two rows"),
+    Column("window_end", UtcDateTime, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("records", Integer, nullable=False, comment="as the manifest says"),
+    Column("digest", String(64), nullable=False, comment="as the manifest says; empty: it says none"),
+    Column(
+        "state", String(16), nullable=False, comment="verified; differs: the records are others; counted: no digest"
+    ),
+    Column("received_at", UtcDateTime, nullable=False),
+    comment="What deliveries said of themselves, once their records are in the lake.",
 )
 
 ledger = Table(
@@ -361,6 +403,17 @@ ledger = Table(
     Column("state", String(16), nullable=False, comment="open, matched, short, repaired, surplus, lost"),
     Column("fetched", BigInteger, nullable=False, comment="records that repairs of this window brought"),
     Column("checked_at", UtcDateTime, nullable=False),
+    Column("proof", String(16), nullable=False, server_default="counts", comment="counts, ids, or none: not proved"),
+    Column(
+        "ways",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="how records were brought: repair history report",
+    ),
+    Column("reason", Text, comment="why it is not complete, or why nothing could be asked"),
+    Column("completed_at", UtcDateTime, comment="since when nothing is missing; none: something is"),
+    Column("recheck_at", UtcDateTime, comment="when it is to be compared again at the latest; none: it need not be"),
     Index(None, "window_start"),
 )
 
@@ -376,6 +429,66 @@ reconciliations = Table(
     Column("short", Integer, nullable=False),
     Column("repaired", Integer, nullable=False),
     Column("problem", Text, comment="what kept it from being complete"),
+    Column(
+        "cause", String(16), nullable=False, server_default="schedule", comment="schedule, start, outage, window, hand"
+    ),
+    Index(None, "source", "started_at"),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False, comment="names its page in docs/operations"),
+    Column(
+        "subject", Text, nullable=False, comment="what it is about: a source, an organization, a window; may be empty"
+    ),
+    Column("what", Text, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False, comment="when its cause was last there"),
+    Column("told_at", UtcDateTime, comment="when people were last told"),
+    Column("cleared_at", UtcDateTime, comment="when its cause had gone; none: it stands"),
+    Index("uq_alarms_standing", "kind", "subject", unique=True, sqlite_where=text("cleared_at IS NULL")),
+    Index(None, "raised_at"),
+    comment="What the collector's operator must look after.",
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    Column("kind", String(16), primary_key=True, comment="key: not documented; value: not one of the documented"),
+    Column("field", Text, primary_key=True, comment="key or field as on the wire"),
+    Column("value", Text, primary_key=True, comment="of an enumeration, at most 200 characters; empty for a key"),
+    Column("source", String(64), primary_key=True),
+    Column("records", BigInteger, nullable=False),
+    Column("payload", String(64), nullable=False, comment="the first that had it"),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime, comment="when it was reported"),
+    comment="How records differ from the documents.",
+)
+
+retentions = Table(
+    "retentions",
+    metadata,
+    Column("org_uuid", String(36), primary_key=True),
+    Column("keep_days", Float, nullable=False, comment="days of the contract that its records are kept"),
+    Column("created_at", UtcDateTime, nullable=False),
+    comment="Organizations whose records are kept for a time of their own.",
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("org_uuid", String(36), comment="of whose records; none: of all"),
+    Column(
+        "label", Text, nullable=False, comment="the operator's own words, such as a ticket; never the person's data"
+    ),
+    Column("records", BigInteger, nullable=False),
+    Column("finished_at", UtcDateTime),
+    comment="That something was erased, when, and how much; not what.",
 )
 
 # --- both ------------------------------------------------------------------------------------------------------------
@@ -386,7 +499,7 @@ payloads = Table(
     Column("id", String(64), primary_key=True),
     Column("half", String(16), nullable=False, comment="publisher or collector"),
     Column("source", Text, nullable=False),
-    Column("channel", String(16), nullable=False, comment="intake, webhook or repair"),
+    Column("channel", String(16), nullable=False, comment="intake, webhook, repair, history, report or stream"),
     Column("received_at", UtcDateTime, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("records", Integer, nullable=False),

@@ -23,7 +23,8 @@ from cdrelay.lake.files import sync_folder
 
 _log = structlog.get_logger(__name__)
 
-Channel = Literal["intake", "webhook", "repair"]
+Channel = Literal["intake", "webhook", "repair", "history", "report", "stream"]
+"""How a payload came: handed in, delivered, or fetched: from the records endpoint, cdr_feed, a report, cdr_stream."""
 
 
 class NoRoom(CdrelayError):
