@@ -15,10 +15,10 @@ import uvloop
 from bench.measure import Measure, stopwatch
 from bench.publishing import open_filled
 from bench.sink import sink
-from cdrelay.publisher.alerts.queue import Alerts
-from cdrelay.publisher.delivery.bodies import PlainBody
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
-from cdrelay.publisher.delivery.retry import Answered
+from cdrelay.callbacks.bodies import PlainBody
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits, trusted_authorities
+from cdrelay.callbacks.retry import Answered
+from cdrelay.publisher.alerts.alerts import Alerts
 from cdrelay.wiring import Foundation, PublisherParts, callback_limits, open_sender
 
 RECORDS = 200_000

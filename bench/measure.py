@@ -45,6 +45,7 @@ class Store:
     lake: Lake
     loader: Loader
     engine: duckdb.DuckDBPyConnection
+    table: RecordTable
 
 
 def open_store(folder: Path) -> Store:
@@ -55,7 +56,7 @@ def open_store(folder: Path) -> Store:
     quarantine = Quarantine(folder / "quarantine")
     limits = LoadLimits()
     loader = Loader(spool, table, engine, quarantine, SystemClock(), limits, lambda _receipts: None)
-    return Store(spool, Lake(table, engine), loader, engine)
+    return Store(spool, Lake(table, engine), loader, engine, table)
 
 
 def envelope(channel: Channel = "webhook", *, lines: bool = False) -> Envelope:

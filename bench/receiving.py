@@ -1,76 +1,74 @@
 """Receiving: signed bodies of 20 MB over HTTP until the answer, against a bare loop of HMAC-SHA1, write and fsync.
 
 The server is the real one in a process of its own, without its loader, which is measured elsewhere. The client is a
-plain socket that costs next to nothing. Both sides take turns in one run.
+plain socket that costs next to nothing. Both sides take turns in one run. Once with distinct records in a body, and
+once where a quarter is there twice (`repeats`).
 """
 
 import hashlib
 import hmac
 import os
-import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.collecting import SECRET, connected, head_of, post, prepare
 from bench.measure import Measure, document, stopwatch, synthetic
-from cdrelay.collector.sources import SourceChange
-from cdrelay.contract.signature import SIGNATURE_HEADER, sign
+from bench.repeats import with_repeats
 from cdrelay.serving import open_socket
 from cdrelay.serving import run as run_server
 from cdrelay.settings import read_settings
 from cdrelay.wiring import assemble, open_foundation
 
-BODY_BYTES = 20_000_000
+RECORDS = 7_600  # 20 MB
 BODIES = 10
 TURNS = 5
-SECRET = "benchmark"  # noqa: S105  # signs nothing but what is made here
 
 
 def run(scratch: Path) -> list[Measure]:
     """Turns of both sides; the best of each counts."""
-    body = _body()
     home = scratch / "home"
-    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(home)}))
-    running = assemble(foundation, frozenset({"collector"}))
-    assert running.collector is not None
-    running.collector.sources.add("bench", SourceChange(secret=SECRET))
-    foundation.close()
+    prepare(home)
     server = subprocess.Popen([sys.executable, "-m", "bench.receiving", str(home)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         port = int(server.stdout.readline())
-        ours, bare = [], []
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            head = head_of(body)
-            post(connection, head, body)  # warm
-            for _ in range(TURNS):
-                bare.append(_bare(body, scratch))
-                with stopwatch() as elapsed:
-                    for _ in range(BODIES):
-                        post(connection, head, body)
-                    ours.append(elapsed())
-                for file in (home / "collector" / "spool").glob("*.payload"):
-                    file.unlink()
+        distinct, repeated = _bodies()
+        return [
+            _measure(port, distinct, home, "receiving, socket to durable"),
+            _measure(port, repeated, home, "receiving with 25 % repeats, socket to durable"),
+        ]
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _measure(port: int, body: bytes, home: Path, name: str) -> Measure:
+    ours, bare = [], []
+    with connected(port) as connection:
+        head = head_of(body)
+        post(connection, head, body)  # warm
+        for _ in range(TURNS):
+            bare.append(_bare(body, home))
+            with stopwatch() as elapsed:
+                for _ in range(BODIES):
+                    post(connection, head, body)
+                ours.append(elapsed())
+            for file in (home / "collector" / "spool").glob("*.payload"):
+                file.unlink()
     mine, peer = (BODIES * len(body) / min(seconds) / 1e6 for seconds in (ours, bare))
     figures = f"{mine:,.0f} MB/s until the answer; bare loop {peer:,.0f}; bodies of {len(body) / 1e6:,.0f} MB"
-    return [Measure("receiving, socket to durable", figures, mine / peer, 0.5, "at least")]
+    return Measure(name, figures, mine / peer, 0.7, "at least")
 
 
-def _body() -> bytes:
+def _bodies() -> tuple[bytes, bytes]:
+    """One with distinct records, and one with repeats of its own and of the other's."""
     end = datetime.now(UTC)
-    records: list[bytes] = []
-    size = 0
-    for record in synthetic(12_000, end - timedelta(minutes=10), end):
-        records.append(record)
-        size += len(record) + 1
-        if size >= BODY_BYTES:
-            break
-    return document(records)
+    start = end - timedelta(minutes=10)
+    distinct = list(synthetic(RECORDS, start, end))
+    fresh = list(synthetic(RECORDS * 3 // 4, start, end, seed=2))
+    return document(distinct), document(with_repeats(fresh, distinct))
 
 
 def _bare(body: bytes, folder: Path) -> float:
@@ -85,27 +83,6 @@ def _bare(body: bytes, folder: Path) -> float:
     for number in range(BODIES):
         (folder / f"bare-{number}").unlink()
     return seconds
-
-
-def head_of(body: bytes) -> bytes:
-    """The head of a signed POST of `body`; made before the clock runs, as signing is the sender's business."""
-    return (
-        f"POST /webhooks/bench HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-        f"{SIGNATURE_HEADER}: {sign(SECRET, body)}\r\nContent-Length: {len(body)}\r\n\r\n"
-    ).encode()
-
-
-def post(connection: socket.socket, head: bytes, body: bytes) -> None:
-    """Send one body and wait for its 200."""
-    connection.sendall(head)
-    connection.sendall(body)
-    answer = b""
-    while not answer.endswith(b"}"):
-        piece = connection.recv(65536)
-        if not piece:
-            break
-        answer += piece
-    assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
 
 
 def _serve(home: str) -> None:

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -41,28 +41,46 @@ def with_query(path: str, period: Period, more: Mapping[str, str]) -> str:
     return f"{path}?{urlencode(query, safe=':')}"
 
 
+class TokenFor(Protocol):
+    """Gives the access token to ask a provider with; raises a CdrelayError when there is none."""
+
+    async def __call__(self, refused: str | None = None) -> str:
+        """A valid one; with `refused`, which the provider did not take, another one or the same when there is none."""
+        ...
+
+
+def _always(token: str) -> TokenFor:
+    async def given(refused: str | None = None) -> str:  # nobody renews it
+        return token
+
+    return given
+
+
 class AnswerTooLarge(CdrelayError):
     """An answer has more bytes than are taken."""
 
 
 class ProviderExchange:
-    """Asks one provider with one token. Use it as a context: leaving closes the connections.
+    """Asks one provider in one name. Use it as a context: leaving closes the connections.
 
-    Raises ProviderRefused (401, 403), ProviderRejected (this request), ProviderUnavailable (no sensible answer).
-    The token goes to `base`, to hosts of the provider's domain that a 451 or a next page names, and nowhere else.
+    Raises ProviderRefused (401, 403), ProviderRejected (this request), ProviderUnavailable (no sensible answer), and
+    what `token` raises when it is not a token but gives one. That is asked once, and again when the token is refused
+    (401); the request is then made again with the new one. The token goes to `base`, to hosts of the provider's domain
+    that a 451 or a next page names, and nowhere else.
     """
 
     def __init__(
         self,
         base: str,
-        token: str,
+        token: str | TokenFor,
         clock: Clock,
         limits: ClientLimits,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.requests = 0
         self._base = base
-        self._token = token
+        self._token_for = _always(token) if isinstance(token, str) else token
+        self._token: str | None = None
         self._clock = clock
         self._limits = limits
         self._jitter = jitter
@@ -70,7 +88,7 @@ class ProviderExchange:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+            headers={"Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=self._limits.answer_seconds),
         )
         return self
@@ -94,9 +112,15 @@ class ProviderExchange:
         `read` raises ValueError for a body that makes no sense. Waits and asks again as decided.
         """
         attempt = 0
+        renewed = False
         while True:
             attempt += 1
-            answer, content = await self._exchange(self._address(target), read)
+            self._token = token = self._token or await self._token_for()
+            answer, content = await self._exchange(self._address(target), token, read)
+            if answer.status == 401 and not renewed:
+                renewed = True
+                if await self._renewed(token):
+                    continue
             match decide(answer, attempt, self._base, self._clock.now(), self._limits.patience):
                 case Take() if content is not None:
                     return answer, content
@@ -112,17 +136,24 @@ class ProviderExchange:
                 case _:
                     return None
 
+    async def _renewed(self, refused: str) -> bool:
+        """Whether there is another token than the one that was refused, which may be renewed by another request."""
+        if self._token == refused:
+            self._token = await self._token_for(refused)
+        return self._token != refused
+
     def _address(self, target: str) -> str:
         return target if target.startswith("http") else self._base + target
 
-    async def _exchange(self, address: str, read: Callable[[bytes], T]) -> tuple[Answer, T | None]:
+    async def _exchange(self, address: str, token: str, read: Callable[[bytes], T]) -> tuple[Answer, T | None]:
         """One request. What goes wrong on the way is part of the answer; nothing is raised."""
         if self._session is None:
             raise RuntimeError("a ProviderExchange is used as a context")
         self.requests += 1
         try:
             # A redirect could lead the token anywhere.
-            async with self._session.get(address, allow_redirects=False) as response:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with self._session.get(address, headers=headers, allow_redirects=False) as response:
                 answer = Answer(response.status, response.headers, await self._body(response.content))
         except (aiohttp.ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
             # The text of such an error can hold the whole address, so its kind has to do.

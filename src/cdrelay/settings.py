@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,19 @@ class Settings:
     home: Path
     host: str
     port: int
+    tls_certificate_file: str
+    tls_key_file: str
+    trusted_proxies: str
+    head_seconds: float
     compress: float
     body_limit_bytes: int
     unpacked_limit_bytes: int
+    body_idle_seconds: float
+    body_slowest_bytes_per_second: int
+    bodies_at_once: int
+    webhook_requests_per_minute: int
+    answer_when: str
+    answer_seconds: float
     disk_reserve_bytes: int
     record_max_age_days: int
     record_max_ahead_minutes: int
@@ -40,6 +51,7 @@ class Settings:
     publisher_keep_hours: float
     delivery_log_days: float
     collector_keep_days: float
+    encrypt_lake: bool
     send_empty_windows: bool
     allow_http_callbacks: bool
     allow_callbacks_to_private_addresses: bool
@@ -58,7 +70,13 @@ class Settings:
     mail_starttls: bool
     mail_user: str
     mail_password: str = field(repr=False)
+    alarm_mail: str
+    alarm_webhook: str
+    alarm_webhook_secret: str = field(repr=False)
+    alarm_webhook_to_private_address: bool
+    instance_name: str
     reconcile_every_minutes: float
+    reconcile_at_once: int
     api_seconds: float
     api_retry_longest_seconds: float
     api_attempts: int
@@ -88,6 +106,11 @@ class Settings:
     oidc_client_secret: str
 
     @property
+    def alarm_mail_addresses(self) -> tuple[str, ...]:
+        """The addresses of `alarm_mail`."""
+        return tuple(address.strip() for address in self.alarm_mail.split(",") if address.strip())
+
+    @property
     def rules(self) -> Rules:
         """The contract's numbers, compressed as set."""
         return Rules() if self.compress == 1 else Rules().compressed(self.compress)
@@ -101,6 +124,11 @@ class Settings:
             count_span=timedelta(minutes=self.partner_count_span_minutes) / self.compress,
             organizations_per_page=self.partner_organizations_per_page,
         )
+
+    @property
+    def webhook_rate(self) -> RequestRate:
+        """How often a source of the collector may deliver, as set and compressed."""
+        return RequestRate(self.webhook_requests_per_minute, timedelta(minutes=1) / self.compress)
 
     @property
     def partner_rate(self) -> RequestRate:
@@ -154,8 +182,12 @@ def described() -> list[Described]:
 
 # With 0 of these nothing would ever happen, or, as with a time limit, nothing would ever end.
 _MORE_THAN_NOTHING = {
+    "head_seconds",
     "body_limit_bytes",
     "unpacked_limit_bytes",
+    "body_idle_seconds",
+    "bodies_at_once",
+    "answer_seconds",
     "load_batch_bytes",
     "engine_memory_megabytes",
     "engine_threads",
@@ -165,6 +197,7 @@ _MORE_THAN_NOTHING = {
     "callback_total_seconds",
     "deliveries_at_once",
     "reconcile_every_minutes",
+    "reconcile_at_once",
     "api_seconds",
     "api_attempts",
     "partner_reach_hours",
@@ -181,19 +214,26 @@ _MORE_THAN_NOTHING = {
 
 # Text for which nothing means something: that there is none.
 _MAY_BE_EMPTY = {
+    "tls_certificate_file",
+    "tls_key_file",
+    "trusted_proxies",
     "region",
+    "instance_name",
     "region_hosts",
     "callback_ca_file",
     "mail_server",
     "mail_from",
     "mail_user",
     "mail_password",
+    "alarm_mail",
+    "alarm_webhook",
+    "alarm_webhook_secret",
     "oidc_issuer",
     "oidc_client_id",
     "oidc_client_secret",
 }
 
-NOT_SHOWN = frozenset({"mail_password", "oidc_client_secret"})
+NOT_SHOWN = frozenset({"mail_password", "alarm_webhook_secret", "oidc_client_secret"})
 """Settings that hold a secret; whether they are set is all that is told of them."""
 
 
@@ -240,43 +280,96 @@ def read_settings(environment: Mapping[str, str] | None = None, **overrides: Any
 
     `environment` is that of the process when it is None.
     """
+    settings, problems = look_at_settings(environment, **overrides)
+    if problems:
+        raise problems[0]
+    return settings
+
+
+def look_at_settings(
+    environment: Mapping[str, str] | None = None, **overrides: Any
+) -> tuple[Settings, list[SettingError]]:
+    """The effective settings without those that are wrong, and all that is wrong. `cdrelay doctor` wants to see it all.
+
+    Raises SettingError only for the home folder.
+    """
     environment = os.environ if environment is None else environment
     values = {name: _fit(name, value, "defaults") for name, value in tomllib.loads(default_text()).items()}
     if "CDRELAY_HOME" in environment:
         values["home"] = _fit("home", environment["CDRELAY_HOME"], "CDRELAY_HOME")
     if overrides.get("home"):
         values["home"] = _fit("home", overrides["home"], "--home")
-    file = values["home"] / "settings.toml"
-    if file.exists():
-        try:
-            given = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-            raise SettingError(f"{file}: {error}") from error
-        if "home" in given:
-            raise SettingError(f"{file}: home cannot be set in a file inside it; set CDRELAY_HOME")
-        values |= {name: _fit(name, value, str(file)) for name, value in given.items()}
+    file, problems = values["home"] / "settings.toml", []
+    try:
+        given = [(name, value, str(file)) for name, value in _in_file(file).items()]
+    except SettingError as error:
+        given, problems = [], [error]
     for variable, text in environment.items():
         name = variable.removeprefix("CDRELAY_").lower()
         if variable.startswith("CDRELAY_") and name != "home":
-            values[name] = _fit(name, text, variable)
-    values |= {name: _fit(name, value, "command line") for name, value in overrides.items() if value is not None}
+            given.append((name, text, variable))
+    given += [(name, value, "command line") for name, value in overrides.items() if value is not None]
+    for name, value, origin in given:
+        try:
+            values[name] = _fit(name, value, origin)
+        except SettingError as error:
+            problems.append(error)
     settings = Settings(**values)
-    _require_sense(settings)
-    return settings
+    try:
+        _require_sense(settings)
+    except SettingError as error:
+        problems.append(error)
+    return settings, problems
+
+
+def _in_file(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        given = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingError(f"{file}: {error}") from error
+    if "home" in given:
+        raise SettingError(f"{file}: home cannot be set in a file inside it; set CDRELAY_HOME")
+    return given
 
 
 def _require_sense(settings: Settings) -> None:
     """Raises SettingError for values that are right each by itself."""
     if settings.history_max_smallest > settings.history_max_largest:
         raise SettingError("history_max_smallest must be no more than history_max_largest")
+    if settings.answer_when not in ("spooled", "committed"):
+        raise SettingError(f"answer_when must be spooled or committed, not {settings.answer_when!r}")
+    if settings.tls_key_file and not settings.tls_certificate_file:
+        raise SettingError("tls_certificate_file must be set when there is a tls_key_file")
+    _require_networks(settings.trusted_proxies)
     if settings.mail_server:
         _require_mail_server(settings)
+    _require_alarm_mail(settings)
     if settings.port > 65_535:
         raise SettingError(f"port must be at most 65535, but is {settings.port}")
     try:
         _ = settings.rules
     except ValueError as error:
         raise SettingError(f"compress: {error}") from error
+
+
+def _require_alarm_mail(settings: Settings) -> None:
+    if settings.alarm_mail and not settings.mail_server:
+        raise SettingError("mail_server must be set when there is an alarm_mail")
+    for address in settings.alarm_mail_addresses:
+        if address.count("@") != 1 or not address.isprintable() or " " in address:
+            raise SettingError(f"alarm_mail must be addresses with commas between them, and {address!r} is none")
+
+
+def _require_networks(trusted_proxies: str) -> None:
+    for one in filter(None, map(str.strip, trusted_proxies.split(","))):
+        try:
+            ip_network(one)
+        except ValueError as error:
+            raise SettingError(
+                f'trusted_proxies must be addresses or networks, such as "127.0.0.1, 10.0.0.0/8": {error}'
+            ) from error
 
 
 def _require_mail_server(settings: Settings) -> None:

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from playwright.async_api import Page
 
+from cdrelay.callbacks.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import EPOCH, floor_to
 from cdrelay.lake.spool import Envelope
 from cdrelay.publisher.access.consent import Asked, Sender
 from cdrelay.publisher.access.integrations import Integrations
-from cdrelay.publisher.delivery.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.publisher.parties import CDR_SCOPE, Partner, Role
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic

@@ -15,12 +15,13 @@ import duckdb
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.lake.cut import Cut
+from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.load import Drained, Loader, LoadLimits, Receipt
+from cdrelay.lake.load import NO_DUTIES, Drained, Duties, Loader, LoadLimits, Receipt
 from cdrelay.lake.quarantine import Quarantine
-from cdrelay.lake.schema import literals
 from cdrelay.lake.selection import Claim, Claims
 from cdrelay.lake.spool import Channel, Envelope, Spool
+from cdrelay.lake.statements import statement
 from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
 from cdrelay.records.values import write_timestamp
@@ -60,14 +61,18 @@ class LakeBuilder:
         clock: Clock,
         limits: LoadLimits = NO_LIMITS,
         keep_receipts: Callable[[Sequence[Receipt]], None] | None = None,
+        duties: Duties = NO_DUTIES,
+        keys: LakeKeys | None = None,
     ) -> None:
         self.folder = folder
         self.clock = clock
         self.limits = limits
         self._numbers = itertools.count(1)
         self.spool = Spool(folder / "spool")
-        self.table = RecordTable(folder / "lake")
+        self.table = RecordTable(folder / "lake", keys)
         self.engine: duckdb.DuckDBPyConnection = open_engine(SMALL, folder / "scratch")
+        if keys is not None:
+            keys.serve(self.engine)
         self.quarantine = Quarantine(folder / "quarantine")
         self.lake = Lake(self.table, self.engine)
         self.receipts: list[Receipt] = []
@@ -80,6 +85,7 @@ class LakeBuilder:
             clock,
             limits,
             keep_receipts or self.receipts.extend,
+            duties,
         )
 
     def close(self) -> None:
@@ -122,9 +128,8 @@ class LakeBuilder:
             return []
         cursor = self.engine.cursor()
         try:
-            cursor.execute(
-                f"SELECT * FROM read_parquet({literals(files)}) ORDER BY org_uuid, report_id, report_time"  # noqa: S608
-            )
+            rows = statement("rows_as_they_are", parquet=files, columns=self.table.columns)
+            cursor.execute(f"{rows} ORDER BY org_uuid, report_id, report_time")
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:

@@ -32,9 +32,9 @@ def free_port() -> int:
 class Cdrelay:
     """One home folder, and the process that serves it. Time is compressed: 5 minutes are 5 seconds."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, settings: str = SETTINGS) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        (home / "settings.toml").write_text(SETTINGS)
+        (home / "settings.toml").write_text(settings)
         self.home = home
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
@@ -65,17 +65,21 @@ class Cdrelay:
         self.process.send_signal(how)
         return self.process.wait(30)
 
-    def run(self, *arguments: str, status: int = 0) -> str:
-        """A command on the same home, beside the server; its stdout."""
+    def run(self, *arguments: str, status: int | None = 0, typed: str = "") -> str:
+        """A command on the same home, beside the server; its stdout. `status` is how it must end; None: as it likes.
+
+        `typed` is what it reads from stdin.
+        """
         done = subprocess.run(
             [sys.executable, "-m", "cdrelay", *arguments],
             env=self._environment,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=120,
             check=False,
         )
-        assert done.returncode == status, f"{arguments} ended with {done.returncode}: {done.stderr}"
+        assert status in (None, done.returncode), f"{arguments} ended with {done.returncode}: {done.stderr}"
         return done.stdout
 
     def json(self, *arguments: str) -> Any:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -78,11 +78,19 @@ class Provider:
     """Given one by one to the next requests, whatever they ask."""
     record_troubles: dict[str, Trouble] = field(default_factory=dict)
     """Given whenever records of that organization are asked for."""
+    record_pages: dict[str, bytes] = field(default_factory=dict)
+    """Bodies given in place of the right ones whenever records of that organization are asked for."""
     miscount_once: dict[str, int] = field(default_factory=dict)
     """Added to the counts of organizations, in the next answer only."""
     before_page: Callable[[int], None] = lambda page: None
     """Called before a page of counts is made."""
     records_per_page: int = 5_000
+    history: list[Call] | None = None
+    """What `cdr_feed` gives; None: there is none."""
+    history_reach: timedelta = timedelta(days=30)
+    history_troubles: deque[Trouble] = field(default_factory=deque)
+    """As `troubles`, for `cdr_feed` alone."""
+    history_requests: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     tokens_seen: list[str] = field(default_factory=list)
     base: str = ""
@@ -92,6 +100,8 @@ class Provider:
         app = web.Application()
         app.router.add_get("/v1/partners/cdrcountbyorg", self._counts)
         app.router.add_get("/v1/partners/cdrsbyorg", self._records)
+        if self.history is not None:
+            app.router.add_get("/v1/cdr_feed", self._history)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -131,16 +141,33 @@ class Provider:
             return trouble
         if org_uuid in self.record_troubles:
             return await _troubled(request, self.record_troubles[org_uuid])
+        if org_uuid in self.record_pages:
+            return web.Response(body=self.record_pages[org_uuid], content_type="application/json")
         try:
             period = read_period(
                 request.query.get("startTime"), request.query.get("endTime"), self.clock.now(), self.rules
             )
         except ParameterError as error:
             return _problem(400, str(error))
-        return self._page_of_records(request, org_uuid, period)
+        return self._page_of_records(request, org_uuid, period, self.records)
 
-    def _page_of_records(self, request: web.Request, org_uuid: str, period: Period) -> web.StreamResponse:
-        found = [call for call in self.records if call.org_uuid == org_uuid and call.ended in period]
+    async def _history(self, request: web.Request) -> web.StreamResponse:
+        self.history_requests.append(request.path_qs)
+        if self.history_troubles:
+            return _response(self.history_troubles.popleft())
+        limits = replace(self.rules, reach=self.history_reach, count_span=12 * self.rules.count_span)
+        try:
+            period = read_count_period(
+                request.query.get("startTime"), request.query.get("endTime"), self.clock.now(), limits
+            )
+        except ParameterError as error:
+            return _problem(400, str(error))
+        return self._page_of_records(request, request.query.get("orgId", ""), period, self.history or [])
+
+    def _page_of_records(
+        self, request: web.Request, org_uuid: str, period: Period, records: list[Call]
+    ) -> web.StreamResponse:
+        found = [call for call in records if call.org_uuid == org_uuid and call.ended in period]
         if not found:
             return _problem(404, "There are no CDRs for this time range and filters")
         offset = int(request.query.get("offset", "0"))

@@ -2,21 +2,25 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from cdrelay.serving import PLAIN, Front, OwnTls
+from cdrelay.serving.running import config_of
+
 
 @asynccontextmanager
-async def serving(app: FastAPI, certificate: Path | None = None) -> AsyncIterator[str]:
+async def serving(app: FastAPI, certificate: Path | None = None, front: Front = PLAIN) -> AsyncIterator[str]:
     """Serve `app` on a free port until the block ends; its address. `certificate` is a file with its key, for TLS."""
-    config = uvicorn.Config(app, port=0, log_config=None, http="httptools", lifespan="off")
     if certificate is not None:
-        config.ssl_certfile = str(certificate)
-    server = _Server(config)
-    async with server.running() as address:
-        yield f"{'http' if certificate is None else 'https'}://{address}"
+        front = replace(front, tls=OwnTls(certificate, certificate))
+    config = config_of(app, front)
+    config.port = 0
+    async with _Server(config).running() as address:
+        yield f"{'http' if front.tls is None else 'https'}://{address}"
 
 
 class _Server(uvicorn.Server):

@@ -10,7 +10,22 @@ import typer
 from rich.markup import escape
 
 from cdrelay import __version__
-from cdrelay.cli import collector, conformance, publisher, records, serve, settings, traffic
+from cdrelay.cli import (
+    alarms,
+    backup,
+    collector,
+    conformance,
+    doctor,
+    lake,
+    ledger,
+    publisher,
+    reconcile,
+    records,
+    serve,
+    settings,
+    trace,
+    traffic,
+)
 from cdrelay.cli.context import install_context
 from cdrelay.cli.output import talk
 from cdrelay.errors import CdrelayError
@@ -23,16 +38,22 @@ app = typer.Typer(
 )
 app.add_typer(publisher.app, name="publisher")
 app.add_typer(collector.app, name="collector")
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(lake.app, name="lake")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(backup.app, name="backup")
 app.add_typer(conformance.app, name="conformance")
 for command in (
     serve.up,
     serve.serve,
-    collector.reconcile,
-    collector.ledger,
+    reconcile.reconcile,
     records.export,
     records.query,
+    trace.trace,
     traffic.traffic,
     settings.settings,
+    backup.restore,
+    doctor.doctor,
 ):
     app.command()(command)
 
@@ -59,7 +80,8 @@ def entry(
     if log_level not in levels:
         raise typer.BadParameter(f"choose among {', '.join(sorted(levels))}", param_hint="--log-level")
     configure_log(log_level)
-    install_context(typer_context, home=home)
+    if typer_context.invoked_subcommand != "doctor":  # which finds out itself what is wrong with the settings
+        install_context(typer_context, home=home)
 
 
 def configure_log(level: str) -> None:

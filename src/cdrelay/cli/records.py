@@ -14,6 +14,7 @@ from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.lake.engine import EngineLimits
 from cdrelay.lake.export import Format, Reader
 from cdrelay.wiring import HalfName
+from cdrelay.wiring.living import keys_for_reading
 
 HalfOption = Annotated[HalfName, typer.Option("--half", help="Whose lake: the collector's or the publisher's.")]
 
@@ -22,7 +23,7 @@ def _reader(context: Context, half: HalfName) -> Reader:
     settings = context.settings
     folder = settings.home / half
     limits = EngineLimits(settings.engine_memory_megabytes, settings.engine_threads)
-    return Reader(folder / "lake", limits, folder / "scratch")
+    return Reader(folder / "lake", limits, folder / "scratch", keys_for_reading(settings, half))
 
 
 def export(

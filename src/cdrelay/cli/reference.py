@@ -55,16 +55,19 @@ def fields_page() -> str:
     for number, field in enumerate(FIELDS, 1):
         kind = field.kind.value + (f", {field.unit}" if field.unit else "")
         leg = "" if field.leg == "both" else f" Only on {field.leg} records."
-        rows.append(f"| {number} | {field.name} | `{field.column}` | {kind} | {field.description}{leg} |")
+        about = f"{kind} | {field.side} | {field.description}{leg}"
+        rows.append(f"| {number} | {field.name} | `{field.column}` | {about} |")
     return "\n".join(
         [
             "# Fields of a call record",
             "",
             "In wire order. A value that does not fit its type and a key that is not listed are kept in the column",
-            "`extra` and come out again. This page is made by `./dev docs`.",
+            "`extra` and come out again. A field that holds personal data says whose: of the user (the owner of the",
+            "record), of who was calling, called, redirecting or called originally, or of the owner of the device; see",
+            "[data.md](../data.md). This page is made by `./dev docs`.",
             "",
-            "| # | key on the wire | column | type | meaning |",
-            "| --- | --- | --- | --- | --- |",
+            "| # | key on the wire | column | type | personal | meaning |",
+            "| --- | --- | --- | --- | --- | --- |",
             *rows,
             "",
         ]
@@ -124,7 +127,7 @@ def _commands(
     command: typer.core.TyperCommand | object, path: tuple[str, ...]
 ) -> Iterator[tuple[object, tuple[str, ...]]]:
     subcommands = getattr(command, "commands", None)
-    if subcommands is None or len(path) == 1:
+    if subcommands is None or len(path) == 1 or getattr(command, "invoke_without_command", False):
         yield command, path
     for name, subcommand in (subcommands or {}).items():
         yield from _commands(subcommand, (*path, name))

@@ -1,6 +1,7 @@
 """`cdrelay up` and `cdrelay serve`: the server and its loops, until Ctrl-C."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +10,12 @@ from cdrelay.cli.context import context_of, install_context
 from cdrelay.cli.demo import prepare_demo, write_demo_settings
 from cdrelay.cli.milestones import Milestones, summary
 from cdrelay.cli.output import talk
+from cdrelay.clock import SystemClock
 from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.status import as_json
-from cdrelay.serving import Worker, open_socket, run
+from cdrelay.serving import Front, OwnTls, Worker, open_socket, run
 from cdrelay.settings import Settings
 from cdrelay.traffic import Plan
 from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
@@ -73,8 +75,11 @@ def serve(
 
 
 def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None:
+    front = front_of(settings)
+    if demo is not None and front.tls is not None:
+        raise CdrelayError("--demo delivers to itself over plain HTTP: take tls_certificate_file out of the settings")
     listening = open_socket(settings.host, settings.port)
-    address = f"http://{settings.host}:{listening.getsockname()[1]}"
+    address = f"{'http' if front.tls is None else 'https'}://{settings.host}:{listening.getsockname()[1]}"
     foundation = open_foundation(settings)
     try:
         claim_roles(foundation, roles)
@@ -83,13 +88,24 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
         if demo is not None:
             workers += [prepare_demo(running, demo, address), _narrator(running)]
         _introduce(settings, roles, address)
-        run(running.app, listening, workers)
+        run(running.app, listening, workers, front)
     except KeyboardInterrupt:
         pass
     finally:
         foundation.close()
         listening.close()
     talk.print("stopped; what was acknowledged is on disk, and the next start goes on with it")
+
+
+def front_of(settings: Settings) -> Front:
+    """How the server meets its clients, as set. Raises TlsUnusable."""
+    tls = None
+    if settings.tls_certificate_file:
+        certificate = Path(settings.tls_certificate_file).expanduser()
+        tls = OwnTls(certificate, Path(settings.tls_key_file).expanduser() if settings.tls_key_file else certificate)
+        if tls.expires_at <= SystemClock().now():
+            talk.print(f"[yellow]the certificate in {certificate} expired on {tls.expires_at:%Y-%m-%d}[/]")
+    return Front(tls, settings.trusted_proxies, settings.head_seconds)
 
 
 def _introduce(settings: Settings, roles: tuple[Role, ...], address: str) -> None:

@@ -4,9 +4,12 @@ They are files like those of the spool (a line that says what it is, then the bo
 load reads.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
-from cdrelay.lake.spool import Envelope, Spool
+import msgspec
+
+from cdrelay.lake.spool import Envelope, Spool, Spooled
 
 
 class Aside:
@@ -19,7 +22,11 @@ class Aside:
         self._most_files = most_files
         self._most_bytes = most_bytes
 
-    def keep(self, envelope: Envelope, body: bytes) -> None:
+    def sweep(self) -> int:
+        """Remove what a crash left half written; how many files."""
+        return self._spool.sweep()
+
+    def keep(self, envelope: Envelope, body: bytes | memoryview) -> None:
         """Put a body here; durable when this returns. Raises NoRoom."""
         self._spool.put(envelope, body)
         self._spool.remove(self._surplus())
@@ -28,9 +35,25 @@ class Aside:
         """How many bodies lie here."""
         return len(self._spool.waiting())
 
-    def newest(self, number: int) -> list[Path]:
-        """The files of the bodies that came last, newest first."""
-        return self._spool.waiting()[: -number - 1 : -1]
+    def find(self, payload: str) -> Spooled | None:
+        """The body that came as that payload; None when it is not here."""
+        return next((one for one in self.bodies() if one.envelope.id == payload), None)
+
+    def bodies(self, most: int | None = None) -> list[Spooled]:
+        """The bodies, newest first."""
+        found = []
+        for path in self._spool.waiting()[::-1][:most]:
+            # Another request made room at the same moment, or the file is damaged.
+            with suppress(FileNotFoundError, msgspec.MsgspecError):
+                found.append(Spool.open(path))
+        return found
+
+    def drop(self, payload: str) -> bool:
+        """Remove the body that came as that payload; whether it was here."""
+        found = self.find(payload)
+        if found is not None:
+            self._spool.remove([found.path])
+        return found is not None
 
     def _surplus(self) -> list[Path]:
         kept, kept_bytes = 0, 0

@@ -5,18 +5,22 @@ States of one organization's window, a whole hour of the contract. `expected` is
 | state    | means                                              | becomes                                             |
 | -------- | -------------------------------------------------- | --------------------------------------------------- |
 | open     | nothing missing so far; the hour is not complete   | any other, once its last regular delivery is past   |
-| matched  | equal                                              | short when a late record raised the count; surplus  |
-| short    | fewer stored than expected, also in an open hour   | repaired or matched when equal; lost out of reach   |
-| repaired | equal, after fetching brought at least one record  | short again; surplus                                |
-| surplus  | more stored than expected                          | matched, repaired when the count caught up; short   |
-| lost     | still short when the provider no longer answers    | repaired, if a run under way still brings them      |
+| matched  | nothing is missing                                 | short when a late record raised the count; surplus  |
+| short    | fewer stored than expected, also in an open hour   | repaired or matched when equal; lost                |
+| repaired | nothing is missing, after a repair brought some    | short again; surplus                                |
+| surplus  | nothing is missing, and more stored than expected  | matched, repaired when the count caught up; short   |
+| lost     | still short out of the provider's reach, and no    | repaired, when a report is imported or a run under  |
+|          | step of the repair is left that goes by itself     | way still brings them                               |
 
-A window that was never compared whole while it was in reach, because nothing ran or the provider did not answer, stays
-open for ever or has no row at all.
+Every hour in reach of every organization that is known has a row. One that was never compared, because nothing ran or
+the provider did not answer, is `open`, its proof is `none`, and its reason says so. When it leaves the reach like that
+it stays as it is, and the reason says that: nobody knows whether anything is missing, so neither `matched` nor `lost`
+would be true.
 
-Limit: counts are all the provider gives. When a record is missing here, and another is stored that the provider does
-not count (it withdrew it, or never listed it), the counts are equal and the loss is not seen. A repeat cannot hide a
-loss on our side: the lake keeps one row for each id.
+How it was proved: `ids`, every window of the hour came whole by its manifest, or the Report IDs of all records that the
+provider lists were looked for and found; `counts`, the numbers are equal. A record that is missing here and another
+that the provider does not count (it withdrew it, or never listed it) hide each other where counts are all there is. A
+repeat hides nothing: the lake keeps one row for each id.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,6 +33,10 @@ from cdrelay.contract.windows import MILLISECOND, Period, ceil_to, floor_to
 
 State = Literal["open", "matched", "short", "repaired", "surplus", "lost"]
 STATES: tuple[State, ...] = get_args(State)
+Proof = Literal["counts", "ids", "none"]
+"""How a window was proved: by equal counts, by Report IDs, or not at all."""
+COMPLETE: frozenset[State] = frozenset({"matched", "repaired", "surplus"})
+"""The states in which nothing is missing."""
 
 _GRACE_SHARE = 10
 """A delivery has a tenth of a tick (30 s of the contract) to arrive before its records count as due."""
@@ -41,21 +49,22 @@ class Finding:
     org_uuid: str
     expected: int
     stored: int
+    absent: int = 0
+    """Records that the provider gave and that are not stored, where their ids were compared."""
 
     @property
     def missing(self) -> int:
         """How many records are not there that should be."""
-        return max(0, self.expected - self.stored)
+        return max(0, self.expected - self.stored, self.absent)
 
 
-def compare(expected: Mapping[str, int], stored: Mapping[str, int], unlisted: Collection[str]) -> list[Finding]:
-    """A finding for each organization the provider lists, and for those of `unlisted` of which something is stored.
+def compare(expected: Mapping[str, int], stored: Mapping[str, int], known: Collection[str]) -> list[Finding]:
+    """A finding for each organization that the provider lists, and for each of `known`.
 
-    A missing organization counts 0 on either side (FACTS 2.1). `unlisted` are the organizations that concern this
+    A missing organization counts 0 on either side (FACTS 2.1). `known` are the organizations that concern this
     provider though it does not list them: other providers' records lie in the same lake.
     """
-    concerned = set(expected) | (set(unlisted) & set(stored))
-    return [Finding(org, expected.get(org, 0), stored.get(org, 0)) for org in sorted(concerned)]
+    return [Finding(org, expected.get(org, 0), stored.get(org, 0)) for org in sorted({*expected, *known})]
 
 
 def due_until(now: datetime, rules: Rules) -> datetime:
@@ -85,14 +94,17 @@ def window_of(moment: datetime, rules: Rules) -> Period:
 
 
 def judge(
-    expected: int, stored: int, fetched: int, previous: State | None, *, now: datetime, window: Period, rules: Rules
+    found: Finding, fetched: int, previous: State | None, *, now: datetime, window: Period, rules: Rules
 ) -> State:
-    """The state of a window; `fetched` is what all repairs of it have brought so far."""
-    if stored < expected:
-        return "lost" if window.end <= now - rules.reach or previous == "lost" else "short"
+    """The state of a window; `fetched` is what all repairs of it have brought so far.
+
+    Nothing becomes `lost` here: that takes the end of the repair ladder (`Ledger.give_up`).
+    """
+    if found.missing:
+        return "lost" if previous == "lost" else "short"
     if due_until(now, rules) < window.end:
         return "open"
-    if stored > expected:
+    if found.stored > found.expected:
         return "surplus"
     return "repaired" if fetched or previous in ("repaired", "lost") else "matched"
 
@@ -108,6 +120,14 @@ class Verdict:
     brought: int
     """Records that the repair of this check brought; the ledger adds them up."""
     state: State
+    proof: Proof = "counts"
+    way: str | None = None
+    """The channel by which `brought` came."""
+    reason: str | None = None
+    """Why it is not complete, or holds more than it should."""
+    recheck_at: datetime | None = None
+    checked_at: datetime | None = None
+    """When the provider was asked, if it was not for this check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +137,66 @@ class Former:
     expected: int
     fetched: int
     state: State
+    stored: int = 0
+    checked_at: datetime | None = None
+    proof: Proof = "counts"
+    reason: str | None = None
+    recheck_at: datetime | None = None
 
 
-def verdict(
-    before: Finding,
-    after: Finding,
-    *,
-    whole_hour: int,
-    former: Former | None,
-    span: Period,
-    now: datetime,
-    rules: Rules,
-) -> Verdict | None:
-    """What to write about one organization in `span`; None: the ledger says it better already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One organization in one span: what was found before and after its repair."""
 
-    `before` and `after` are the counts of the span before and after its repair, `whole_hour` what is stored of the
-    whole window. A span that starts late, because the beginning of its window has left the reach, cannot speak for the
-    window: it is heard only when it was short. Then the window is expected to hold what is stored of the part that
-    left and what the provider says of the rest, and no less than it was expected to hold before. A span that ends
-    early is the beginning of a window that is not complete, and there is nothing better yet.
+    span: Period
+    before: Finding
+    after: Finding
+    whole_hour: int
+    """What is stored of the whole window."""
+    asked: bool = False
+    """Whether its records were fetched."""
+    by_ids: bool = False
+    """Whether the span is proved by ids, if nothing is missing."""
+    problem: str | None = None
+    """What kept its records from being fetched."""
+    in_quarantine: int = 0
+    """Its records of the window that are in quarantine."""
+
+
+def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules) -> Verdict | None:
+    """What to write about one organization after a check; None: the ledger says it better already.
+
+    A span that starts late, because the beginning of its window has left the reach, cannot speak for the window: it is
+    heard when it is short or was, or when the ledger calls the window short. Then the window is expected to hold what
+    is stored of the part that left and what the provider says of the rest, and no less than it was expected to hold
+    before. A span that ends early is the beginning of a window that is not complete, and there is nothing better yet.
     """
-    window = window_of(span.start, rules)
-    brought = max(0, after.stored - before.stored) if before.missing else 0
-    expected, stored = after.expected, after.stored
-    if span.start > window.start:
-        if not before.missing:
+    window, after = window_of(check.span.start, rules), check.after
+    # What another run brought and told in the meantime is not told again.
+    before = max(check.whole_hour - (after.stored - check.before.stored), former.stored if former else 0)
+    brought = max(0, check.whole_hour - before) if check.asked else 0
+    found, by_ids = after, check.by_ids
+    if check.span.start > window.start:
+        if not check.asked and not (former and former.state == "short"):
             return None
-        stored = whole_hour
-        expected = max(whole_hour - after.stored + after.expected, former.expected if former else 0)
+        left = check.whole_hour - after.stored
+        expected = max(left + after.expected, former.expected if former else 0)
+        found = Finding(after.org_uuid, expected, check.whole_hour, after.absent)
+        by_ids = False
     fetched = brought + (former.fetched if former else 0)
-    state = judge(expected, stored, fetched, former.state if former else None, now=now, window=window, rules=rules)
-    return Verdict(before.org_uuid, window, expected, stored, brought, state)
+    state = judge(found, fetched, former.state if former else None, now=now, window=window, rules=rules)
+    reason = why(found, state, problem=check.problem, in_quarantine=check.in_quarantine)
+    proof: Proof = "ids" if by_ids and not found.missing else "counts"
+    way = "repair" if brought else None
+    return Verdict(found.org_uuid, window, found.expected, found.stored, brought, state, proof, way, reason)
+
+
+def why(found: Finding, state: State, *, problem: str | None = None, in_quarantine: int = 0) -> str | None:
+    """Why a window is as it is, in words for a person; None where its state says all."""
+    if state == "surplus":
+        return f"{found.stored - found.expected} stored that the provider does not count"
+    if not found.missing:
+        return None
+    if in_quarantine:
+        return f"{found.missing} missing, {in_quarantine} in quarantine"
+    return f"{found.missing} missing; {problem or 'the records endpoint does not give them'}"

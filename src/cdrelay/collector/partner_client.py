@@ -12,7 +12,7 @@ from cdrelay.contract.answers import ProviderRejected
 from cdrelay.contract.paging import PageHeaders
 from cdrelay.contract.windows import Period
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable
-from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderExchange, with_query
+from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderExchange, TokenFor, with_query
 
 COUNTS_PATH = "/v1/partners/cdrcountbyorg"
 RECORDS_PATH = "/v1/partners/cdrsbyorg"
@@ -21,7 +21,7 @@ _SWEEPS = 4
 
 
 class PartnerClient:
-    """Asks one provider with one token. Use it as a context: leaving closes the connections.
+    """Asks one provider in one name. Use it as a context: leaving closes the connections.
 
     Raises ProviderRefused (401, 403), ProviderRejected (this request), ProviderUnavailable (no sensible answer).
     """
@@ -29,7 +29,7 @@ class PartnerClient:
     def __init__(
         self,
         base: str,
-        token: str,
+        token: str | TokenFor,
         clock: Clock,
         limits: ClientLimits,
         jitter: Callable[[], float] = random.random,

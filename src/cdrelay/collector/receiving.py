@@ -4,28 +4,33 @@ A payload that `receive` returns for is on the disk, file and folder flushed. In
 save for bodies that are no JSON: they go aside.
 
 Receiving is bound by hashing and the disk, so pieces go as they come, in portions, to a thread that hashes and writes
-one portion while the event loop reads the next. Checking the JSON is one pass of msgspec over the whole body: it needs
-the body in memory, and holds the interpreter for about 0.25 s per GB, so few are checked at once.
+one portion while the event loop checks that its records are JSON (`lake/listing`) and reads the next. A body that
+cannot be checked so, and one that is compressed, is checked once it is there: from the file as the system caches it, so
+that memory does not hold it. That holds the interpreter for about 0.35 s per GB, so few are checked at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
 
 from cdrelay.clock import Clock
+from cdrelay.collector.admission import Admission, ReceivingLimits, SenderPatience, SenderTooSlow
 from cdrelay.collector.aside import Aside
-from cdrelay.collector.errors import CollectorError
+from cdrelay.collector.errors import CollectorError, SourceUnknown
 from cdrelay.collector.sources import Source
+from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.signature import Verifier
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, split, unpack
-from cdrelay.lake.spool import Envelope, Incoming, NoRoom, Spool
+from cdrelay.lake.listing import Listing
+from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, split, unpack, unpacked
+from cdrelay.lake.spool import ContentEncoding, Envelope, Incoming, NoRoom, Spool
 
 _PORTION = 1_048_576
 """Bytes handed to the thread at once: large against the cost of a hop (some 50 µs), small against memory. Measured."""
@@ -39,7 +44,7 @@ class SignatureRefused(CollectorError):
 
 
 class EncodingUnsupported(CollectorError):
-    """The body is compressed in a way that is not understood; gzip is."""
+    """The body is compressed in a way that is not understood; gzip and zstd are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,12 @@ class Offered:
 
     source: str
     signature: str | None
+    """Hex HMAC-SHA1 (`X-Spark-Signature`)."""
+    signature_sha256: str | None = None
+    """Hex HMAC-SHA256 (`X-Webex-Signature`). One of both is enough; of both, each must fit."""
     content_encoding: str = ""
     content_length: int | None = None
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class IncidentLog(Protocol):
 
 
 class Receiver:
-    """Takes payloads into the spool. `arrived` is called on the event loop after each, to wake the loader."""
+    """Takes payloads into the spool."""
 
     def __init__(
         self,
@@ -86,10 +95,8 @@ class Receiver:
         aside: Aside,
         incidents: IncidentLog,
         clock: Clock,
+        limits: ReceivingLimits,
         *,
-        body_limit_bytes: int,
-        unpacked_limit_bytes: int,
-        arrived: Callable[[], None] = lambda: None,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
         self._sources = sources
@@ -97,17 +104,17 @@ class Receiver:
         self._aside = aside
         self._incidents = incidents
         self._clock = clock
-        self._body_limit = body_limit_bytes
-        self._unpacked_limit = unpacked_limit_bytes
-        self._arrived = arrived
+        self._limits = limits
+        self._admission = Admission(clock, limits)
         self._new_id = new_id
         self._checking = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     async def receive(self, offered: Offered, body: AsyncIterable[bytes]) -> Received:
         """Take in one POST. The same body twice makes two payloads; the lake stores its records once.
 
-        Raises SourceUnknown, EncodingUnsupported, BodyTooLarge, SignatureRefused, BodyUnreadable for what the sender
-        must change; NoRoom, DatabaseUnavailable, SecretUnreadable for what it should send again later.
+        Raises SourceUnknown, EncodingUnsupported, BodyTooLarge, SignatureRefused, BodyUnreadable, SenderTooSlow,
+        TooManyRequests for what the sender must change; NoRoom, TooManyAtOnce, DatabaseUnavailable, SecretUnreadable
+        for what it should send again later.
         """
         began = perf_counter()
         envelope = Envelope(
@@ -116,19 +123,26 @@ class Receiver:
             channel="webhook",
             received=self._clock.now(),
             content_encoding=read_encoding(offered.content_encoding),
-            signature=offered.signature,
+            signature=offered.signature or offered.signature_sha256,
+            manifest=offered.manifest,
         )
         size, outcome = 0, "interrupted"
         try:
             source = await self._sources.known(offered.source)
-            verifier = self._admit(source, offered)
-            async with self._incoming(envelope, offered.content_length or 0) as incoming:
-                await _take(body, incoming, verifier, self._body_limit)
-                size = incoming.size
-                if not verifier.accepts(offered.signature):
-                    raise SignatureRefused("the signature does not fit the body")
-                records = await self._check_while_syncing(envelope, incoming)
-                await asyncio.to_thread(incoming.commit)
+            verifiers = self._admit(source, offered)
+            with self._admission.admitted(source.name):
+                async with self._incoming(envelope, offered.content_length or 0) as incoming:
+                    listing = Listing()
+                    if envelope.content_encoding:
+                        listing.give_up()
+                    await self._take(body, incoming, verifiers, listing)
+                    size = incoming.size
+                    if not all(verifier.accepts(signature) for verifier, signature in verifiers.items()):
+                        raise SignatureRefused("the signature does not fit the body")
+                    records = listing.end()
+                    if records is None:
+                        records = await self._check_while_syncing(envelope, incoming)
+                    await asyncio.to_thread(incoming.commit)
             outcome = "kept"
         except CdrelayError as error:
             outcome = type(error).__name__
@@ -142,16 +156,37 @@ class Receiver:
                 bytes=size,
                 milliseconds=round((perf_counter() - began) * 1000, 1),
             )
-        self._arrived()
         return Received(envelope.id, records)
 
-    def _admit(self, source: Source, offered: Offered) -> Verifier:
-        """Refuse by the head alone what can be, before any of the body is read."""
-        if offered.content_length is not None and offered.content_length > self._body_limit:
-            raise BodyTooLarge(f"the body is larger than {self._body_limit} bytes")
-        if source.secrets and not offered.signature:
+    def _admit(self, source: Source, offered: Offered) -> dict[Verifier, str]:
+        """Refuse by the head alone what can be, before any of the body is read. What is left to verify: none or more.
+
+        Where no secret is set nothing is verified.
+        """
+        if source.kind != "webhook":
+            raise SourceUnknown(source.name)
+        if offered.content_length is not None and offered.content_length > self._limits.body_bytes:
+            raise BodyTooLarge(f"the body is larger than {self._limits.body_bytes} bytes")
+        verifiers = {}
+        if source.secrets and offered.signature:
+            verifiers[Verifier(source.secrets, "sha1")] = offered.signature
+        if source.secrets and offered.signature_sha256:
+            verifiers[Verifier(source.secrets, "sha256")] = offered.signature_sha256
+        if source.secrets and not verifiers:
             raise SignatureRefused("the signature is missing")
-        return Verifier(source.secrets)
+        return verifiers
+
+    async def _take(
+        self, body: AsyncIterable[bytes], incoming: Incoming, verifiers: Iterable[Verifier], listing: Listing
+    ) -> None:
+        try:
+            await _take(body, incoming, verifiers, listing, self._limits)
+        except TimeoutError:
+            pace = self._limits.pace
+            raise SenderTooSlow(
+                f"a body may stand still for {pace.idle_seconds:g} seconds"
+                + (f" and must come with {pace.slowest} bytes a second" if pace.slowest else "")
+            ) from None
 
     @asynccontextmanager
     async def _incoming(self, envelope: Envelope, size: int) -> AsyncIterator[Incoming]:
@@ -183,57 +218,90 @@ class Receiver:
                 raise
 
     def _count_records(self, envelope: Envelope, incoming: Incoming) -> int:
-        return count_records(incoming.body(), envelope.content_encoding, self._unpacked_limit)
+        limit = self._limits.unpacked_bytes
+        return count_records(incoming.body(), envelope.content_encoding, limit, self._spool.folder)
 
     def _put_aside(self, envelope: Envelope, incoming: Incoming, why: str) -> None:
         self._aside.keep(envelope, incoming.body())
         self._incidents.record("receive", f"payload {envelope.id} of source {envelope.source} was put aside: {why}")
 
 
-def read_encoding(header: str) -> Literal["", "gzip"]:
+def read_encoding(header: str) -> ContentEncoding:
     """What a Content-Encoding header means. Raises EncodingUnsupported."""
     match header.strip().lower():
         case "" | "identity":
             return ""
         case "gzip" | "x-gzip":
             return "gzip"
+        case "zstd":
+            return "zstd"
         case _:
-            raise EncodingUnsupported("a body comes as it is or compressed with gzip")
+            raise EncodingUnsupported("a body comes as it is or compressed with gzip or zstd")
 
 
-def count_records(body: bytes, encoding: Literal["", "gzip"], limit: int) -> int:
-    """How many records a body holds. Raises BodyTooLarge when it unpacks to more than `limit`, BodyUnreadable."""
+def count_records(body: Buffer, encoding: ContentEncoding, limit: int, scratch: Path | None = None) -> int:
+    """How many records a body holds. Raises BodyTooLarge when it unpacks to more than `limit`, BodyUnreadable.
+
+    With a folder for `scratch`, what is large unpacked lies there and not in memory; raises OSError without room.
+    """
     try:
-        return len(split(unpack(body, encoding, limit), lines=False))
+        if encoding and (records := _listed(unpacked(body, encoding, limit))) is not None:
+            return records
+        return len(split(unpack(body, encoding, limit, scratch), lines=False))
     except RecursionError:
         raise BodyUnreadable("the body is nested too deeply") from None
 
 
-async def _take(body: AsyncIterable[bytes], incoming: Incoming, verifier: Verifier, limit: int) -> None:
-    """Hash and write `body`, one portion in a thread while the next is read. Raises BodyTooLarge, NoRoom."""
+def _listed(pieces: Iterator[bytes]) -> int | None:
+    listing = Listing()
+    for piece in pieces:
+        listing.take([piece])
+        if listing.given_up:
+            return None
+    return listing.end()
+
+
+async def _take(
+    body: AsyncIterable[bytes],
+    incoming: Incoming,
+    verifiers: Iterable[Verifier],
+    listing: Listing,
+    limits: ReceivingLimits,
+) -> None:
+    """Hash and write `body`, one portion in a thread while the next is read. Raises BodyTooLarge, NoRoom, TimeoutError.
+
+    Only waiting for the sender counts against its pace, not waiting for the disk.
+    """
 
     def keep(portion: list[bytes]) -> None:
         for piece in portion:
             incoming.write(piece)
-            verifier.update(piece)
+            for verifier in verifiers:
+                verifier.update(piece)
 
     writing: asyncio.Future[None] | None = None
     portion: list[bytes] = []
     gathered, total = 0, 0
     try:
-        async for piece in body:
-            portion.append(piece)
-            gathered += len(piece)
-            total += len(piece)
-            if total > limit:
-                raise BodyTooLarge(f"the body is larger than {limit} bytes")
-            if gathered >= _PORTION:
-                if writing is not None:
-                    await writing
-                writing = asyncio.ensure_future(asyncio.to_thread(keep, portion))
-                portion, gathered = [], 0
+        async with SenderPatience(limits.pace) as patience:
+            async for piece in body:
+                patience.end()
+                portion.append(piece)
+                gathered += len(piece)
+                total += len(piece)
+                if total > limits.body_bytes:
+                    raise BodyTooLarge(f"the body is larger than {limits.body_bytes} bytes")
+                if gathered >= _PORTION:
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.ensure_future(asyncio.to_thread(keep, portion))
+                    listing.take(portion)
+                    portion, gathered = [], 0
+                patience.begin(total)
+            patience.end()
         if writing is not None:
             await writing
+        listing.take(portion)
         await asyncio.to_thread(keep, portion)
     finally:
         # A thread cannot be stopped: whoever is about to remove the file must wait until it no longer writes to it.

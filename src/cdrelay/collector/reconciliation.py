@@ -1,39 +1,73 @@
-"""Reconciling, source by source: once, or for ever at intervals.
+"""Reconciling the sources: for ever by the schedule, or once by hand.
 
-Runs may overlap, also in several processes: fetching twice stores once, and the ledger keeps the later verdict.
+Sources run side by side, a bounded number of requests at a time, and what leaves a provider's reach first goes first,
+over all of them: a provider that does not answer holds up no other. Runs may overlap, also in several processes:
+fetching twice stores once, and the ledger keeps what was asked last.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from uuid import uuid4
+from datetime import datetime, timedelta
 
 import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceUnknown
-from cdrelay.collector.ledger import Ledger, ReconciliationReport
+from cdrelay.collector.history_client import HistoryClient, Pace
+from cdrelay.collector.ledger import ReconciliationReport
 from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.receiving import IncidentLog
-from cdrelay.collector.source_run import CountingLake, DrainingLoader, SourceRun, Stores, Tally
+from cdrelay.collector.recount import Recount
+from cdrelay.collector.repair_ladder import RepairLadder
+from cdrelay.collector.schedule import Cause, DueHour, cause_of, due_hours, spans_due
+from cdrelay.collector.slots import Slots
+from cdrelay.collector.source_run import RunScope, SourceRun, Tally
 from cdrelay.collector.sources import Source, Sources
+from cdrelay.collector.stores import Stores
+from cdrelay.collector.uncompared import Uncompared
 from cdrelay.contract.answers import ProviderUnavailable
+from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.rules import Rules
-from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.spool import Spool
-from cdrelay.provider_exchange import ClientLimits
+from cdrelay.provider_exchange import ClientLimits, TokenFor
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is with one source: spans done, of how many."""
+    """How far a run is with one source: hours done, of how many."""
 
     source: str
     done: int
     spans: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcileRules:
+    """How reconciling behaves."""
+
+    rules: Rules
+    history: HistoryRules
+    limits: ClientLimits
+    every: timedelta
+    """Between two comparisons of an hour while it is in reach."""
+    at_once: int
+    """Hours that are compared at a time, each of another source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody wants to be compared by hand; None leaves nothing out."""
+
+    source: str | None = None
+    organization: str | None = None
+    period: Period | None = None
+    by_ids: bool = False
+    """Fetch all records and compare their ids, also where the counts are equal."""
 
 
 class Reconciler:
@@ -42,68 +76,148 @@ class Reconciler:
     def __init__(
         self,
         sources: Sources,
-        ledger: Ledger,
-        lake: CountingLake,
-        loader: DrainingLoader,
-        spool: Spool,
+        stores: Stores,
+        token_for: Callable[[str], TokenFor],
         *,
         incidents: IncidentLog,
         clock: Clock,
-        rules: Rules,
-        limits: ClientLimits,
-        every_seconds: float,
-        new_id: Callable[[], str] = lambda: str(uuid4()),
+        rules: ReconcileRules,
     ) -> None:
         self._sources = sources
-        self._ledger = ledger
-        self._stores = Stores(ledger, lake, loader, spool, new_id)
+        self._stores = stores
+        self._token_for = token_for
         self._incidents = incidents
         self._clock = clock
-        self._rules = rules
-        self._limits = limits
-        self._every_seconds = every_seconds
+        self._how = rules
+        self._rules = rules.rules
+        self._slots = Slots(rules.at_once)
+        self._paces: dict[str, Pace] = {}
+        self._uncompared = Uncompared(stores, rules.rules)
+        self._told: dict[str, str | None] = {}
+        self.step: Callable[[str], None] = lambda source: None
+        """Called with the name of a source each time it was looked after: what a test waits for."""
 
     async def run(self) -> None:
-        """Reconcile at once and then every `every_seconds`, for ever."""
-        while True:
-            try:
-                await self.run_once()
-            except Exception:  # noqa: BLE001 - the outermost loop: the next run may find the trouble gone
-                _log.exception("reconciliation.failed")
-            await self._clock.sleep(self._every_seconds)
+        """Look every minute what is due, and see to it, for ever."""
+        started_at = self._clock.now()
+        running: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                try:
+                    await self._begin_due(started_at, running)
+                except Exception:  # noqa: BLE001 - the outermost loop: the next look may find the trouble gone
+                    _log.exception("reconciliation.failed")
+                await self._clock.sleep(self._rules.tick.total_seconds() / 5)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
+
+    async def _begin_due(self, started_at: datetime, running: dict[str, asyncio.Task[None]]) -> None:
+        everything = await asyncio.to_thread(self._sources.list)
+        for source in everything:
+            if source.kind != "webhook" or (source.name in running and not running[source.name].done()):
+                continue
+            alone = len(everything) == 1
+            running[source.name] = asyncio.create_task(self._look_after(source, started_at, alone=alone))
+
+    async def _look_after(self, source: Source, started_at: datetime, *, alone: bool) -> None:
+        """One look at a source: what is due of it, and a run where something is."""
+        try:
+            now = self._clock.now()
+            facts = await asyncio.to_thread(self._stores.agenda.facts, source.name, now, self._rules, started_at)
+            due = due_hours(facts, now, self._rules, self._how.every) if source.reconcilable else []
+            gone = now - self._rules.reach
+            waiting = await asyncio.to_thread(self._stores.ledger.short, source.name, ended_by=gone, due_by=now)
+            if due or (waiting and source.reconcilable):
+                scope = RunScope(alone=alone)
+                await self._reconcile(source, due, scope, cause_of(due), lambda done, hours: None)
+            await asyncio.to_thread(self._uncompared.note, source, now, alone=alone)
+        except Exception:  # noqa: BLE001 - one source's trouble is not the others'
+            _log.exception("reconciliation.source_failed", source=source.name)
+        self.step(source.name)
 
     async def run_once(
-        self, source_name: str | None = None, progress: Callable[[Progress], None] | None = None
+        self,
+        source_name: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        asked: Asked | None = None,
     ) -> list[ReconciliationReport]:
-        """One run over the named source, or over all that have an address and a token.
+        """One run by hand over the named source, or over all that have an address and a token; all hours in reach.
 
         Raises SourceUnknown, SecretUnreadable, DatabaseUnavailable when the sources cannot be read; all that goes wrong
         later is told in the reports.
         """
+        asked = asked or Asked(source=source_name)
+        name, show = asked.source, progress or (lambda _: None)
         everything = await asyncio.to_thread(self._sources.list)
-        chosen = [one for one in everything if source_name == one.name or (source_name is None and _can_be_asked(one))]
-        if source_name is not None and not chosen:
-            raise SourceUnknown(source_name)
-        return [await self._reconcile(one, len(everything) == 1, progress or (lambda _: None)) for one in chosen]
+        chosen = [one for one in everything if name == one.name or (name is None and one.reconcilable)]
+        if name is not None and not chosen:
+            raise SourceUnknown(name)
+        alone = len(everything) == 1
+        runs = [self._by_hand(one, asked, show, alone=alone) for one in chosen]
+        return list(await asyncio.gather(*runs))
+
+    async def _by_hand(
+        self, source: Source, asked: Asked, show: Callable[[Progress], None], *, alone: bool
+    ) -> ReconciliationReport:
+        period = asked.period
+        due = [
+            DueHour(span.start + self._rules.reach, source.name, span, "hand")
+            for span in spans_due(self._clock.now(), self._rules)
+            if period is None or (span.start < period.end and period.start < span.end)
+        ]
+        scope = RunScope(alone=alone, organization=asked.organization, by_ids=asked.by_ids)
+
+        def told(done: int, spans: int) -> None:
+            show(Progress(source.name, done, spans))
+
+        report = await self._reconcile(source, due, scope, "hand", told)
+        with suppress(SourceUnknown):  # removed meanwhile, which the report tells
+            if period is not None:
+                await asyncio.to_thread(self._recount, source, period, asked.organization)
+            await asyncio.to_thread(self._uncompared.note, source, self._clock.now(), alone=alone)
+        return report
+
+    def _recount(self, source: Source, period: Period, organization: str | None) -> None:
+        """Look again at what the ledger misses of a period, in reach or not: it may have come meanwhile."""
+        rows = self._stores.ledger.rows(
+            period, organization, states=("short", "lost"), source=source.name, most=1_000_000
+        )
+        Recount(self._stores, self._rules).look(rows, self._clock.now())
 
     async def _reconcile(
-        self, source: Source, alone: bool, progress: Callable[[Progress], None]
+        self,
+        source: Source,
+        due: Sequence[DueHour],
+        scope: RunScope,
+        cause: Cause,
+        progress: Callable[[int, int], None],
     ) -> ReconciliationReport:
         started_at, requests, tally = self._clock.now(), 0, Tally()
-        if source.api and source.token:
-            async with PartnerClient(source.api, source.token, self._clock, self._limits) as client:
-                run = SourceRun(source.name, client, self._stores, self._clock, self._rules, alone=alone)
-                try:
-                    await run.run(lambda done, spans: progress(Progress(source.name, done, spans)))
-                except ProviderUnavailable:
-                    run.tally.problems.append("the provider does not answer, so the run ended early")
-                except CdrelayError as error:
-                    run.tally.problems.insert(0, f"the run ended early: {error}")
-            requests, tally = client.requests, run.tally
-        else:
+        if source.api is None or not source.reconcilable:
             tally.problems.append(
                 "the source has no api address or no token; `cdrelay collector source set` gives it both"
             )
+        else:
+            token = self._token_for(source.name)
+            async with (
+                PartnerClient(source.api, token, self._clock, self._how.limits) as client,
+                self._history(source, token) as history,
+            ):
+                run = SourceRun(source.name, client, self._stores, self._clock, self._rules, scope)
+                tally = run.tally
+                ladder = RepairLadder(source.name, history, self._stores, self._clock, self._rules, self._how.history)
+                try:
+                    await run.run(due, self._slots, progress)
+                    await ladder.climb(tally)
+                except ProviderUnavailable:
+                    tally.ended = "the provider does not answer, so the run ended early"
+                    tally.problems.append(tally.ended)
+                except CdrelayError as error:
+                    tally.ended = f"the run ended early: {error}"
+                    tally.problems.insert(0, tally.ended)
+            requests = client.requests + history.requests
         report = ReconciliationReport(
             source=source.name,
             started_at=started_at,
@@ -113,18 +227,28 @@ class Reconciler:
             short=tally.short,
             repaired=tally.repaired,
             fetched=tally.fetched,
-            lost=len(tally.lost),
+            lost=tally.lost,
             problem=tally.problem(),
+            cause=cause,
         )
         await asyncio.to_thread(self._tell, report, tally)
         return report
 
+    @asynccontextmanager
+    async def _history(self, source: Source, token: TokenFor) -> AsyncIterator[HistoryClient]:
+        base = source.history_base or ""
+        pace = self._paces.setdefault(source.name, Pace(self._clock, self._how.history))
+        how = self._how
+        async with HistoryClient(base, token, self._clock, how.limits, how.history, pace) as history:
+            yield history
+
     def _tell(self, report: ReconciliationReport, tally: Tally) -> None:
-        """Log the run, keep it, and record as incidents what a person should see."""
+        """Log the run, keep it, and record as incidents what a person should see: the same problem once."""
         duration = (report.finished_at - report.started_at).total_seconds()
         _log.info(
             "reconciliation.finished",
             source=report.source,
+            cause=report.cause,
             requests=report.requests,
             windows=report.windows,
             short=report.short,
@@ -134,19 +258,14 @@ class Reconciler:
             complete=report.problem is None,
             seconds=round(duration, 3),
         )
-        if report.problem is not None:
+        what = tally.ended or report.problem
+        if report.problem is not None and self._told.get(report.source) != what:
             self._incidents.record("reconcile", f"source {report.source}: {report.problem}")
-        if tally.lost:
-            missing = sum(row.expected - row.stored for row in tally.lost)
-            first, last = write_time(tally.lost[0].window.start), write_time(tally.lost[-1].window.end)
-            lost = f"{missing} records of {len(tally.lost)} windows between {first} and {last} are lost"
-            self._incidents.record("reconcile", f"source {report.source}: {lost}")
+        self._told[report.source] = what
+        if tally.told_lost is not None:
+            self._incidents.record("reconcile", f"source {report.source}: {tally.told_lost}")
         try:
-            self._ledger.keep_report(report)
+            self._stores.ledger.keep_report(report)
         except CdrelayError as error:
             # The run is done and told; that it cannot be kept changes nothing about it.
             _log.warning("reconciliation.not_kept", source=report.source, reason=type(error).__name__)
-
-
-def _can_be_asked(source: Source) -> bool:
-    return source.api is not None and source.token is not None

@@ -1,66 +1,41 @@
-"""One reconciliation run over one source: span by span, compare, fetch what is missing, compare again, write it down.
+"""Comparing the hours of one source: count, compare, fetch what is missing, compare again, write it down.
 
-The span that leaves the provider's reach first comes first. What fails for one organization or hour is noted and left
-behind; what the provider forbids, and what fails on our side, ends the run. No transaction is open while the provider
-is asked.
+What fails for one organization or hour is noted and left behind; what the provider forbids, and what fails on our side,
+ends the run. No transaction is open while the provider is asked.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
 from cdrelay.clock import Clock
 from cdrelay.collector.comparison import (
+    Check,
     Finding,
     Former,
     Verdict,
     compare,
-    due_until,
     in_reach,
-    margin,
     verdict,
     window_of,
 )
-from cdrelay.collector.ledger import Ledger, LedgerRow
+from cdrelay.collector.fetching import Fetching
 from cdrelay.collector.partner_client import PartnerClient
+from cdrelay.collector.schedule import DueHour, next_check
+from cdrelay.collector.slots import Slots
+from cdrelay.collector.stores import Stores
 from cdrelay.contract.answers import ProviderRejected, ProviderUnavailable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
-from cdrelay.contract.windows import Period, spans_to_reconcile
-from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.contract.windows import Period
+from cdrelay.errors import CdrelayError
 
 _SILENT_SPANS = 3
 """A provider that is unavailable for so many spans in a row is not asked for the others."""
 _PROBLEMS_TOLD = 3
-
-
-class CountingLake(Protocol):
-    """What is stored."""
-
-    def count_by_organization(self, period: Period) -> Mapping[str, int]:
-        """Records of each organization that has any, by Report time."""
-        ...
-
-
-class DrainingLoader(Protocol):
-    """Brings what waits in the spool into the lake."""
-
-    def drain(self) -> object:
-        """Load all that waits; harmless to repeat."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Where a run reads and writes on our side."""
-
-    ledger: Ledger
-    lake: CountingLake
-    loader: DrainingLoader
-    spool: Spool
-    new_id: Callable[[], str]
+KNOWN_REACHES = 15
+"""An organization concerns a source for so many times the reach (30 days) after its last call."""
 
 
 @dataclass(slots=True)
@@ -71,15 +46,21 @@ class Tally:
     short: int = 0
     repaired: int = 0
     fetched: int = 0
-    lost: list[LedgerRow] = field(default_factory=list)
+    lost: int = 0
+    told_lost: str | None = None
+    """Which those are, in words."""
+    short_windows: list[tuple[str, Period]] = field(default_factory=list)
+    """Organizations and windows that are short still."""
     problems: list[str] = field(default_factory=list)
+    ended: str | None = None
+    """Why the run ended early, if it did."""
 
-    def count(self, before: Finding, after: Finding) -> None:
+    def count(self, check: Check) -> None:
         """Add one organization's span."""
-        brought = max(0, after.stored - before.stored) if before.missing else 0
+        brought = max(0, check.after.stored - check.before.stored) if check.asked else 0
         self.windows += 1
-        self.short += after.missing > 0
-        self.repaired += brought > 0 and not after.missing
+        self.short += check.after.missing > 0
+        self.repaired += brought > 0 and not check.after.missing
         self.fetched += brought
 
     def problem(self) -> str | None:
@@ -89,99 +70,212 @@ class Tally:
         return (f"{told}; and {more} more" if more > 0 else told) or None
 
 
-def spans_due(now: datetime, rules: Rules) -> list[Period]:
-    """What to compare at `now`: all that can be asked for and should be here already, the oldest first."""
-    until = due_until(now, rules)
-    return [
-        Period(span.start, min(span.end, until))
-        for span in spans_to_reconcile(now, rules, margin(rules))
-        if span.start < until
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScope:
+    """What a run is to look at."""
+
+    alone: bool
+    """Whether no other source's records can lie in the lake."""
+    organization: str | None = None
+    """Only this one."""
+    by_ids: bool = False
+    """Whether to fetch all records and compare their ids, also where the counts are equal."""
 
 
 class SourceRun:
-    """One run. `alone` says that no other source's records can lie in the lake."""
+    """One run over one source."""
 
     def __init__(
-        self, source: str, client: PartnerClient, stores: Stores, clock: Clock, rules: Rules, *, alone: bool
+        self, source: str, client: PartnerClient, stores: Stores, clock: Clock, rules: Rules, scope: RunScope
     ) -> None:
         self._source = source
         self._client = client
         self._stores = stores
         self._clock = clock
         self._rules = rules
-        self._alone = alone
+        self._scope = scope
+        self._known: frozenset[str] | None = None
         self.tally = Tally()
 
-    async def run(self, progress: Callable[[int, int], None]) -> None:
-        """Go through all spans, telling `progress` how many are done of how many.
+    async def run(self, due: Sequence[DueHour], slots: Slots, progress: Callable[[int, int], None]) -> None:
+        """Go through the hours in their order, each in a slot, telling `progress` how many are done of how many.
 
-        Raises ProviderRefused, NoRoom, DatabaseUnavailable, SourceUnknown (removed meanwhile); `tally` says how far it
-        came.
+        Raises ProviderRefused, ProviderUnavailable, NoRoom, DatabaseUnavailable, SourceUnknown (removed meanwhile), and
+        what a token cannot be had for; `tally` says how far it came.
         """
-        spans = spans_due(self._clock.now(), self._rules)
         silent = 0
-        for number, span in enumerate(spans):
-            progress(number, len(spans))
+        for number, hour in enumerate(due):
+            progress(number, len(due))
             try:
-                await self._span(span)
+                async with slots.held(hour.deadline):
+                    await self._hour(hour.span)
                 silent = 0
             except (ProviderRejected, ProviderUnavailable) as error:
-                self.tally.problems.append(f"hour from {write_time(span.start)}: {error}")
+                self.tally.problems.append(f"hour from {write_time(hour.span.start)}: {error}")
                 silent = silent + 1 if isinstance(error, ProviderUnavailable) else 0
                 if silent == _SILENT_SPANS:
                     raise
-        progress(len(spans), len(spans))
-        out_of_reach = self._clock.now() - self._rules.reach
-        self.tally.lost = await asyncio.to_thread(self._stores.ledger.give_up, self._source, out_of_reach)
+        progress(len(due), len(due))
 
-    async def _span(self, planned: Period) -> None:
-        span = in_reach(planned, self._clock.now(), self._rules)
+    async def _hour(self, planned: Period) -> None:
+        asked_at = self._clock.now()
+        span = in_reach(planned, asked_at, self._rules)
         if span is None:
             return
-        # The provider first: what comes in between is then more than expected, and not missed in vain.
-        expected = await self._client.counts(span)
-        before = await asyncio.to_thread(self._compare, expected, span)
-        fetching = [one for one in before if one.missing]
-        for one in fetching:
-            try:
-                await self._fetch(one.org_uuid, span)
-            except (ProviderRejected, ProviderUnavailable) as error:
-                where = f"organization {one.org_uuid}, hour from {write_time(span.start)}"
-                self.tally.problems.append(f"{where}: {error}")
-        await asyncio.to_thread(self._conclude, span, before, bool(fetching))
+        window, told = window_of(span.start, self._rules), len(self.tally.problems)
+        try:
+            # The provider first: what comes in between is then more than expected, and not missed in vain.
+            expected = await self._client.counts(span)
+            fetching = Fetching(self._source, self._client, self._stores.spool, self._clock, self._stores.new_id)
+            before = await asyncio.to_thread(self._compare, expected, span)
+            for one in before:
+                if one.missing and (left := in_reach(span, self._clock.now(), self._rules)):
+                    await fetching.fetch(one.org_uuid, left)
+            gaps = [
+                looked
+                for gap in await asyncio.to_thread(self._gaps, span)
+                if (looked := await self._look_for_ids(fetching, gap, expected if gap == span else None))
+            ]
+        except Exception as error:
+            await asyncio.to_thread(self._stores.agenda.failed, self._source, window, asked_at, _in_short(error))
+            raise
+        self.tally.problems += [
+            f"organization {org}, hour from {write_time(span.start)}: {problem}"
+            for org, problem in fetching.problems.items()
+        ]
+        await asyncio.to_thread(self._conclude, span, before, fetching, gaps, asked_at)
+        failed = self.tally.problems[told:]
+        if failed and gaps:
+            await asyncio.to_thread(self._stores.agenda.failed, self._source, window, asked_at, failed[0])
+        elif self._scope.organization is None:
+            await asyncio.to_thread(self._stores.agenda.compared, self._source, window, asked_at)
 
     def _compare(self, expected: Mapping[str, int], span: Period) -> list[Finding]:
         stored = self._count(span)
-        unlisted = stored.keys() if self._alone else self._stores.ledger.organizations(self._source)
-        return compare(expected, stored, unlisted)
+        if self._known is None:
+            since = self._clock.now() - KNOWN_REACHES * self._rules.reach
+            self._known = self._stores.ledger.organizations(self._source, since)
+        known = {*self._known, *(stored if self._scope.alone else ())}
+        found = compare(expected, stored, known)
+        only = self._scope.organization
+        return found if only is None else [one for one in found if one.org_uuid == only]
 
     def _count(self, span: Period) -> Mapping[str, int]:
         self._stores.loader.drain()
         return self._stores.lake.count_by_organization(span)
 
-    async def _fetch(self, organization: str, planned: Period) -> None:
-        """Bring one organization's records of a span into the spool; those already stored do no harm."""
-        span = in_reach(planned, self._clock.now(), self._rules)
-        if span is None:
-            return
-        async for body in self._client.records(organization, span):
-            envelope = Envelope(
-                id=self._stores.new_id(), source=self._source, channel="repair", received=self._clock.now()
-            )
-            await asyncio.to_thread(self._stores.spool.put, envelope, body)
+    def _gaps(self, span: Period) -> list[Period]:
+        """Where counts are not enough: all of the span when ids are asked for, else windows that did not come whole."""
+        if self._scope.by_ids:
+            return [span]
+        missing = self._stores.manifests.missing(self._source, self._clock.now(), self._rules)
+        cut = [
+            Period(max(one.window.start, span.start), min(one.window.end, span.end))
+            for one in missing
+            if one.window.start < span.end and span.start < one.window.end
+        ]
+        return _joined(cut)
 
-    def _conclude(self, span: Period, before: list[Finding], fetched: bool) -> None:
+    async def _look_for_ids(
+        self, fetching: Fetching, planned: Period, counted: Mapping[str, int] | None
+    ) -> Period | None:
+        """Fetch the records of every organization that the provider counts any of in a gap; what is in reach of it."""
+        gap = in_reach(planned, self._clock.now(), self._rules)
+        if gap is None:
+            return None
+        counts = await self._client.counts(gap) if counted is None else counted
+        only = self._scope.organization
+        for org, count in sorted(counts.items()):
+            if count and only in (None, org):
+                await fetching.fetch(org, gap)
+        return gap
+
+    def _conclude(
+        self, span: Period, before: list[Finding], fetching: Fetching, gaps: Sequence[Period], asked_at: datetime
+    ) -> None:
         """Count again where something was fetched, and put the verdicts down."""
-        window, now = window_of(span.start, self._rules), self._clock.now()
-        stored = self._count(span) if fetched else {one.org_uuid: one.stored for one in before}
-        hours = stored if span.start == window.start else self._stores.lake.count_by_organization(window)
-        former: Mapping[str, Former] = self._stores.ledger.former(self._source, window)
-        verdicts: list[Verdict] = []
-        for one in before:
-            after = Finding(one.org_uuid, one.expected, stored.get(one.org_uuid, 0))
-            self.tally.count(one, after)
-            whole_hour, said = hours.get(one.org_uuid, 0), former.get(one.org_uuid)
-            found = verdict(one, after, whole_hour=whole_hour, former=said, span=span, now=now, rules=self._rules)
-            verdicts += [] if found is None else [found]
-        self._stores.ledger.write(self._source, verdicts, now)
+        window, asked = window_of(span.start, self._rules), fetching.asked
+        stored = self._count(span) if asked else {one.org_uuid: one.stored for one in before}
+        hours = stored if span == window else self._stores.lake.count_by_organization(window)
+        after = [
+            Finding(one.org_uuid, one.expected, stored.get(one.org_uuid, 0), self._absent(one.org_uuid, fetching, span))
+            for one in before
+        ]
+        short = any(one.missing for one in after)
+        in_quarantine = self._stores.quarantine.count(window) if short else {}
+        proved = self._proved(span, gaps)
+        checks = [
+            Check(
+                span=span,
+                before=one,
+                after=then,
+                whole_hour=hours.get(one.org_uuid, 0),
+                asked=one.org_uuid in asked,
+                by_ids=proved and one.org_uuid not in fetching.problems,
+                problem=fetching.problems.get(one.org_uuid),
+                in_quarantine=in_quarantine.get(one.org_uuid, 0),
+            )
+            for one, then in zip(before, after, strict=True)
+        ]
+        for check in checks:
+            self.tally.count(check)
+        self._write(window, checks, asked_at)
+
+    def _absent(self, org: str, fetching: Fetching, span: Period) -> int:
+        """How many of the records that came are not stored; a newer version at another Report time will do."""
+        ids = fetching.ids.get(org)
+        if not ids:
+            return 0
+        missing = ids - self._stores.lake.report_ids(org, span)
+        if missing:
+            around = Period(span.start - self._rules.reach, span.end + self._rules.reach)
+            missing -= self._stores.lake.report_ids(org, around)
+        return len(missing)
+
+    def _proved(self, span: Period, gaps: Sequence[Period]) -> bool:
+        """Whether each window of the span came whole or is in a gap whose records were all looked for."""
+        if self._stores.manifests.proves(self._source, span):
+            return True
+        if not gaps:
+            return False
+        # Windows lie on the grid of ticks, and so do spans, but for the oldest.
+        start = span.start
+        while start < span.end:
+            tick = Period(start, min(start + self._rules.tick, span.end))
+            in_gap = any(gap.start <= tick.start and tick.end <= gap.end for gap in gaps)
+            if not in_gap and not self._stores.manifests.proves(self._source, tick):
+                return False
+            start = tick.end
+        return True
+
+    def _write(self, window: Period, checks: list[Check], asked_at: datetime) -> None:
+        now = self._clock.now()
+
+        def decide(former: Mapping[str, Former]) -> list[Verdict]:
+            found = []
+            for check in checks:
+                said = former.get(check.after.org_uuid)
+                if said is not None and said.proof != "none" and said.checked_at and said.checked_at > asked_at:
+                    continue  # another run asked later, and knows better
+                one = verdict(check, said, now=now, rules=self._rules)
+                if one is not None:
+                    found.append(replace(one, recheck_at=next_check(one.state, window, now, self._rules)))
+            return found
+
+        written = self._stores.ledger.revise(self._source, window, asked_at, decide)
+        self.tally.short_windows += [(one.org_uuid, window) for one in written if one.state == "short"]
+
+
+def _joined(periods: Sequence[Period]) -> list[Period]:
+    """The same time in as few periods as can be; they are in order."""
+    joined: list[Period] = []
+    for period in periods:
+        if joined and period.start <= joined[-1].end:
+            joined[-1] = Period(joined[-1].start, max(joined[-1].end, period.end))
+        else:
+            joined.append(period)
+    return joined
+
+
+def _in_short(error: Exception) -> str:
+    return str(error) if isinstance(error, CdrelayError) else f"the run ended early ({type(error).__name__})"

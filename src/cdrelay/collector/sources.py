@@ -1,4 +1,4 @@
-"""Where payloads come from: each source with the secrets it signs with and the endpoints it can be reconciled against.
+"""The sources in the control database: with the secrets they sign with, and how their providers are asked.
 
 Receiving must go on while the control database is locked or lost, so the receive path asks `known`, which answers from
 memory. The limits of that memory:
@@ -9,57 +9,31 @@ memory. The limits of that memory:
 """
 
 import asyncio
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from cdrelay.clock import Clock
-from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
-from cdrelay.contract.addresses import AddressRefused, checked_base
+from cdrelay.collector.errors import SourceExists, SourceUnknown
+from cdrelay.collector.source_settings import Source, SourceChange, changed, named
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.control.tables import sources
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+__all__ = ["Source", "SourceChange", "Sources"]
+
 _FRESH = timedelta(seconds=1)
 _PATIENCE_SECONDS = 2.0
 
+_SEALED = ("secret", "previous_secret", "token", "client_secret", "refresh_token")
+_COLUMNS = tuple(one.name for one in fields(Source))
+
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One sender of webhooks. Its secrets and token do not show when it is printed."""
-
-    name: str
-    secret: str | None = field(default=None, repr=False)
-    """Signs the deliveries; None: unsigned deliveries are taken."""
-    previous_secret: str | None = field(default=None, repr=False)
-    """Valid beside `secret` while a rotation is under way."""
-    api: str | None = None
-    """Scheme and host of the provider's partner endpoints, such as `https://analytics.webexapis.com`."""
-    token: str | None = field(default=None, repr=False)
-    """Partner access token for them."""
-    created_at: datetime
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The secrets that are valid now; none means that nothing is verified."""
-        return tuple(secret for secret in (self.secret, self.previous_secret) if secret)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceChange:
-    """What to change of a source; None leaves a value as it is."""
-
-    secret: str | None = field(default=None, repr=False)
-    api: str | None = None
-    token: str | None = field(default=None, repr=False)
 
 
 class Sources:
@@ -73,13 +47,9 @@ class Sources:
         self._remembered_at: datetime | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
-    def add(self, name: str, given: SourceChange) -> Source:
+    def add(self, name: str, given: SourceChange, kind: str = "webhook") -> Source:
         """Make a source. Raises SourceExists, SourceRefused, DatabaseUnavailable."""
-        if not _NAME.fullmatch(name):
-            raise SourceRefused(
-                f"a source's name is 1 to 64 of a-z, 0-9 and -, not starting with -: {name[:70]!r} is not"
-            )
-        source = _changed(Source(name=name, created_at=self._clock.now()), given)
+        source = changed(named(name, kind, self._clock.now()), given)
         try:
             with self._database.write() as connection:
                 connection.execute(insert(sources).values(self._sealed(source)))
@@ -94,8 +64,12 @@ class Sources:
 
         Raises SourceUnknown, SourceRefused, DatabaseUnavailable.
         """
-        source = _changed(self.get(name), given)
-        return self._store(replace(source, previous_secret=None) if given.secret is not None else source)
+
+        def change(source: Source) -> Source:
+            source = changed(source, given)
+            return source if given.secret is None else replace(source, previous_secret=None)
+
+        return self.alter(name, change)
 
     def rotate(self, name: str, secret: str) -> Source:
         """Make `secret` the one to sign with; the present one stays valid until the next rotation or `end_rotation`.
@@ -103,14 +77,29 @@ class Sources:
         Doing so again with the same secret changes nothing, so that the older one is not pushed out by a repeat.
         Raises SourceUnknown, SourceRefused, DatabaseUnavailable.
         """
-        source = self.get(name)
-        if source.secret == secret:
-            return source
-        return self._store(replace(_changed(source, SourceChange(secret=secret)), previous_secret=source.secret))
+
+        def rotate(source: Source) -> Source:
+            if source.secret == secret:
+                return source
+            return replace(changed(source, SourceChange(secret=secret)), previous_secret=source.secret)
+
+        return self.alter(name, rotate)
 
     def end_rotation(self, name: str) -> Source:
         """From now on only the present secret is valid; harmless without a rotation. Raises SourceUnknown."""
-        return self._store(replace(self.get(name), previous_secret=None))
+        return self.alter(name, lambda source: replace(source, previous_secret=None))
+
+    def alter(self, name: str, change: Callable[[Source], Source]) -> Source:
+        """Replace a source by what `change` makes of it, in one transaction: no change made beside it is undone.
+
+        Raises SourceUnknown, SecretUnreadable, DatabaseUnavailable, and what `change` raises.
+        """
+        with self._database.write() as connection:
+            before = self._read(connection, name)
+            source = change(before)
+            if source != before:
+                connection.execute(update(sources).where(sources.c.name == name).values(self._sealed(source)))
+        return source
 
     def remove(self, name: str) -> None:
         """Forget a source and its ledger; its records stay in the lake. Raises SourceUnknown."""
@@ -121,10 +110,7 @@ class Sources:
     def get(self, name: str) -> Source:
         """The source of that name. Raises SourceUnknown, SecretUnreadable, DatabaseUnavailable."""
         with self._database.read() as connection:
-            row = connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
-        if row is None:
-            raise SourceUnknown(name)
-        return self._opened(row)
+            return self._read(connection, name)
 
     def list(self) -> tuple[Source, ...]:
         """All sources by name. Raises SecretUnreadable, DatabaseUnavailable."""
@@ -135,8 +121,8 @@ class Sources:
     async def known(self, name: str) -> Source:
         """The source of that name for the receive path: from memory, brought up to date first when it can be.
 
-        Raises SourceUnknown, SecretUnreadable (then nothing can be verified), and DatabaseUnavailable only when
-        nothing was ever read.
+        One that is pulled takes no deliveries, and is unknown here. Raises SourceUnknown, SecretUnreadable (then
+        nothing can be verified), and DatabaseUnavailable only when nothing was ever read.
         """
         stale = self._remembered_at is None or abs(self._clock.now() - self._remembered_at) >= _FRESH
         if stale and (self._refreshing is None or self._refreshing.done()):
@@ -165,7 +151,7 @@ class Sources:
 
     def _read_all(self) -> Mapping[str, Source | SecretUnreadable]:
         with self._database.read() as connection:
-            rows = connection.execute(select(sources)).all()
+            rows = connection.execute(select(sources).where(sources.c.kind == "webhook")).all()
         found: dict[str, Source | SecretUnreadable] = {}
         for row in rows:
             try:
@@ -175,52 +161,22 @@ class Sources:
                 found[row.name] = error
         return found
 
-    def _store(self, source: Source) -> Source:
-        with self._database.write() as connection:
-            values = self._sealed(source)
-            if not connection.execute(update(sources).where(sources.c.name == source.name).values(values)).rowcount:
-                raise SourceUnknown(source.name)
-        return source
+    def _read(self, connection: Connection, name: str) -> Source:
+        row = connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
+        if row is None:
+            raise SourceUnknown(name)
+        return self._opened(row)
 
     def _sealed(self, source: Source) -> dict[str, object]:
-        def sealed(text: str | None) -> bytes | None:
-            return None if text is None else self._box.seal(text)
-
-        return {
-            "name": source.name,
-            "secret": sealed(source.secret),
-            "previous_secret": sealed(source.previous_secret),
-            "api": source.api,
-            "token": sealed(source.token),
-            "created_at": source.created_at,
-        }
+        values: dict[str, object] = {column: getattr(source, column) for column in _COLUMNS}
+        for column in _SEALED:
+            text = values[column]
+            values[column] = self._box.seal(text) if isinstance(text, str) else None
+        return values
 
     def _opened(self, row: Row[tuple[object, ...]]) -> Source:
-        def opened(sealed: bytes | None) -> str | None:
-            return None if sealed is None else self._box.open(sealed)
-
-        return Source(
-            name=row.name,
-            secret=opened(row.secret),
-            previous_secret=opened(row.previous_secret),
-            api=row.api,
-            token=opened(row.token),
-            created_at=row.created_at,
-        )
-
-
-def _changed(source: Source, given: SourceChange) -> Source:
-    """`source` with what is given. Raises SourceRefused for what no source can have."""
-    for what, text in (("secret", given.secret), ("token", given.token)):
-        if text is not None and (not text or not text.isprintable() or text != text.strip()):
-            raise SourceRefused(f"a {what} is not empty and has no line breaks, and no blanks around it")
-    try:
-        api = source.api if given.api is None else checked_base(given.api)
-    except AddressRefused as error:
-        raise SourceRefused(str(error)) from error
-    return replace(
-        source,
-        secret=source.secret if given.secret is None else given.secret,
-        api=api,
-        token=source.token if given.token is None else given.token,
-    )
+        values: dict[str, Any] = {column: getattr(row, column) for column in _COLUMNS}
+        for column in _SEALED:
+            sealed = values[column]
+            values[column] = self._box.open(sealed) if isinstance(sealed, bytes) else None
+        return Source(**values)

@@ -47,6 +47,23 @@ def checked_base(api: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 
+def checked_address(address: str, what: str) -> str:
+    """An address that secrets are sent to, as it is given. Raises AddressRefused unless it is https, or this machine.
+
+    `what` says in the message what it is the address of.
+    """
+    parts = _split(address.strip())
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise AddressRefused(f"the address of {what} must look like https://webexapis.com/v1/…")
+    if parts.username or parts.password or parts.fragment:
+        raise AddressRefused(f"the address of {what} has no user and no fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise AddressRefused(
+            f"the address of {what} must be https, because secrets go there; only loopback may be http"
+        )
+    return parts.geturl()
+
+
 def _split(address: str) -> SplitResult | None:
     try:
         parts = urlsplit(address)

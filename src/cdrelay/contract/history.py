@@ -58,6 +58,8 @@ class HistoryRules:
 
     feed: HistoryWindow = HistoryWindow(timedelta(hours=12), timedelta(minutes=5), timedelta(hours=48))
     """`cdr_feed`. The provider's documents say 30 days in one place and 48 hours in another."""
+    feed_longest_reach: timedelta = timedelta(days=30)
+    """Of `cdr_feed`, by the newer of both."""
     stream: HistoryWindow = HistoryWindow(timedelta(hours=2), timedelta(minutes=1), timedelta(hours=12))
     """`cdr_stream`."""
     first_requests: int = 1
@@ -73,6 +75,7 @@ class HistoryRules:
         return replace(
             self,
             feed=self.feed.compressed(factor),
+            feed_longest_reach=self.feed_longest_reach / factor,
             stream=self.stream.compressed(factor),
             rate_period=self.rate_period / factor,
         )

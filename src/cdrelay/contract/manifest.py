@@ -1,8 +1,10 @@
 """What each delivery says of itself in headers, so that a listener can tell a missing window or part."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
 
 from cdrelay.contract.times import read_time, write_time
 from cdrelay.contract.windows import Period
@@ -13,6 +15,14 @@ PART = "X-Cdrelay-Part"
 PARTS = "X-Cdrelay-Parts"
 COUNT = "X-Cdrelay-Count"
 DIGEST = "X-Cdrelay-Digest"
+
+ManifestState = Literal["verified", "differs", "counted"]
+"""What became of a manifest: its records came; others came; as many came, and it has no digest."""
+
+# Nobody signs the headers: what is read from them is bounded, so that no number of theirs becomes work or memory.
+_MOST_PARTS = 100_000
+_MOST_RECORDS = 2**31 - 1
+_LONGEST_WINDOW = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,17 @@ class Manifest:
         }
         return headers | {DIGEST: self.digest} if self.digest else headers
 
+    def compared(self, report_ids: Sequence[str], records: int) -> ManifestState:
+        """What a payload is of which `records` records could be stored, and these are their Report IDs.
+
+        A record that could not be stored is not there, so that its payload differs.
+        """
+        if not len(report_ids) == records == self.count:
+            return "differs"
+        if not self.digest:
+            return "counted"
+        return "verified" if digest_of(report_ids) == self.digest else "differs"
+
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> "Manifest | None":
         """From the headers of a delivery; None when they are not there or say nothing sensible, as with Webex."""
@@ -48,8 +69,10 @@ class Manifest:
             part, parts, count = (int(headers[name]) for name in (PART, PARTS, COUNT))
         except (KeyError, ValueError):
             return None
-        digest = headers.get(DIGEST, "").lower()
-        return cls(window, part, parts, count, digest) if 1 <= part <= parts and count >= 0 else None
+        sensible = 1 <= part <= parts <= _MOST_PARTS and 0 <= count <= _MOST_RECORDS
+        if not sensible or window.length > _LONGEST_WINDOW:
+            return None
+        return cls(window, part, parts, count, headers.get(DIGEST, "").strip().lower()[:64])
 
 
 def digest_of(report_ids: Iterable[str]) -> str:
@@ -57,5 +80,12 @@ def digest_of(report_ids: Iterable[str]) -> str:
 
     The order of the records does not matter to it; a record that is missing, too many or another one does.
     """
-    lines = "\n".join([*sorted(map(str.lower, report_ids)), ""])
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return digest_of_sorted(sorted(map(str.lower, report_ids)))
+
+
+def digest_of_sorted(report_ids: Iterable[str]) -> str:
+    """The same of ids that are in lower case and sorted already; more of them than fit in memory may be given."""
+    digest = hashlib.sha256()
+    for report_id in report_ids:
+        digest.update(f"{report_id}\n".encode())
+    return digest.hexdigest()

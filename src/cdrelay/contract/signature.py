@@ -5,6 +5,7 @@ third-party listeners read it; no page of the provider confirms it.
 """
 
 import hmac
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,8 @@ SIGNATURE_HEADER = "X-Spark-Signature"
 SHA256_HEADER = "X-Webex-Signature"
 
 Digest = Literal["sha1", "sha256"]
+
+_SHA256 = re.compile(r"(?:^|[\s,;])(?:sha256=)?([0-9a-f]{64})(?:[\s,;]|$)", re.ASCII | re.IGNORECASE)
 
 
 def sign(secret: str, body: bytes) -> str:
@@ -22,6 +25,16 @@ def sign(secret: str, body: bytes) -> str:
 def sign_sha256(secret: str, body: bytes) -> str:
     """The value of `X-Webex-Signature` for `body`: 64 lower-case hex digits."""
     return hmac.new(secret.encode(), body, "sha256").hexdigest()
+
+
+def read_sha256(header: str | None) -> str | None:
+    """The HMAC-SHA256 in a value of `X-Webex-Signature`: bare, or as `sha256=…` among others (FACTS 1.4).
+
+    None where there is no such thing: as no page of the provider says what the header holds, another form of it is
+    taken for none, and not for a forgery.
+    """
+    found = _SHA256.search(header or "")
+    return found[1] if found else None
 
 
 class Verifier:

@@ -9,7 +9,8 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from cdrelay.errors import CdrelayError
 
@@ -35,7 +36,9 @@ def _translated(done: str) -> Iterator[None]:
 class Database:
     """SQLite in WAL mode: many readers, one writer at a time. Never hold a transaction during a network call.
 
-    `read` and `write` may be used from any thread. A `write` that ends without an exception is durable.
+    `read` and `write` may be used from any thread. A `write` that ends without an exception is durable. `migrate` alone
+    makes the file. While it is not there everything is unavailable, also for who has it open: what is written to a
+    file that was taken away may never be seen again. What takes its place is used from then on.
     """
 
     def __init__(self, path: Path, busy_milliseconds: int = _BUSY_MILLISECONDS) -> None:
@@ -47,11 +50,13 @@ class Database:
         # SQLite would make the second writer poll; in one process a lock is fair and cheaper.
         self._writing = Lock()
 
-    def _engine(self, begin: str, foreign_keys: str = "ON") -> Engine:
-        engine = create_engine(URL.create("sqlite", database=str(self.path)), connect_args={"check_same_thread": False})
+    def _engine(self, begin: str, foreign_keys: str = "ON", mode: str = "rw") -> Engine:
+        address = URL.create("sqlite", database=self.path.absolute().as_uri(), query={"mode": mode, "uri": "true"})
+        engine = create_engine(address, connect_args={"check_same_thread": False})
 
         @event.listens_for(engine, "connect")
-        def _configure(connection: Any, _record: Any) -> None:
+        def _configure(connection: Any, record: ConnectionPoolEntry) -> None:
+            record.info["file"] = self._file()
             # The driver must not begin transactions of its own, so that BEGIN IMMEDIATE can be ours.
             connection.isolation_level = None
             for pragma in (
@@ -62,11 +67,24 @@ class Database:
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
+        @event.listens_for(engine, "checkout")
+        def _same_file(_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+            if record.info["file"] != self._file():
+                raise DisconnectionError  # the pool opens another one
+
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
             connection.exec_driver_sql(f"BEGIN {begin}")
 
         return engine
+
+    def _file(self) -> tuple[int, int] | None:
+        """Which file lies at the path; None when there is none."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -86,7 +104,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", "cdrelay.control:migrations")
         # SQLite changes a table by making it anew; with foreign keys on, dropping the old one would empty others.
-        migrating = self._engine("IMMEDIATE", foreign_keys="OFF")
+        migrating = self._engine("IMMEDIATE", foreign_keys="OFF", mode="rwc")
         try:
             with _translated("written"), self._writing, migrating.begin() as connection:
                 config.attributes["connection"] = connection

@@ -1,6 +1,7 @@
 """Secrets at rest: encrypted where they must be read again, hashed where they need only be known again."""
 
 import hashlib
+import hmac
 import os
 import secrets
 from contextlib import suppress
@@ -24,7 +25,9 @@ class SecretBox:
         if not key_file.exists():
             self._make_key()
         try:
-            self._fernet = Fernet(key_file.read_bytes().strip())
+            key = key_file.read_bytes().strip()
+            self._fernet = Fernet(key)
+            self._hash_key = hmac.digest(key, b"keyed hashes", "sha256")
         except ValueError as error:
             raise SecretUnreadable(f"{key_file} holds no key") from error
 
@@ -58,6 +61,10 @@ class SecretBox:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken as error:
             raise SecretUnreadable(f"a stored secret does not fit the key in {self._key_file}") from error
+
+    def keyed_hash(self, text: str) -> str:
+        """A hash by which `text` is known again, and that says nothing to whoever has not got the key: HMAC-SHA256."""
+        return hmac.digest(self._hash_key, text.encode(), "sha256").hex()
 
 
 def fresh_token(prefix: str) -> str:

@@ -414,7 +414,24 @@ ledger = Table(
     Column("reason", Text, comment="why it is not complete, or why nothing could be asked"),
     Column("completed_at", UtcDateTime, comment="since when nothing is missing; none: something is"),
     Column("recheck_at", UtcDateTime, comment="when it is to be compared again at the latest; none: it need not be"),
+    Column("history_tries", Integer, nullable=False, server_default="0", comment="how often cdr_feed was asked for it"),
     Index(None, "window_start"),
+    Index("ix_ledger_incomplete", "window_start", "source", sqlite_where=text("state IN ('short', 'lost')")),
+)
+
+INCOMPLETE = ledger.c.state.in_([literal(state, literal_execute=True) for state in ("short", "lost")])
+"""The condition as its index says it; see PENDING."""
+
+compared_hours = Table(
+    "compared_hours",
+    metadata,
+    Column("source", ForeignKey("sources.name", ondelete="CASCADE"), primary_key=True),
+    Column("window_start", UtcDateTime, primary_key=True, comment="the whole hour"),
+    Column("tried_at", UtcDateTime, nullable=False, comment="when the provider was last asked for its counts"),
+    Column("failures", Integer, nullable=False, comment="how often in a row that failed"),
+    Column("problem", Text, comment="why it failed last"),
+    Column("compared_at", UtcDateTime, comment="when its counts were last compared; none: never"),
+    comment="Which hours of a source were compared, so that a process that starts anew knows.",
 )
 
 reconciliations = Table(
@@ -489,6 +506,14 @@ erasures = Table(
     Column("records", BigInteger, nullable=False),
     Column("finished_at", UtcDateTime),
     comment="That something was erased, when, and how much; not what.",
+)
+
+erased_keys = Table(
+    "erased_keys",
+    metadata,
+    Column("erasure_id", ForeignKey("erasures.id", ondelete="CASCADE"), primary_key=True),
+    Column("keyed_hash", String(64), primary_key=True, comment="of a number, name or id, with the key of this home"),
+    comment="By what old records of an erased person are known, should they come again.",
 )
 
 # --- both ------------------------------------------------------------------------------------------------------------

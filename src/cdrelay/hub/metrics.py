@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cdrelay.collector.alarms.kinds import KINDS
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
 
 
@@ -69,3 +70,13 @@ def _collector_metrics(collector: CollectorStatus) -> Iterator[Metric]:
     for state in ("open", "matched", "short", "repaired", "surplus", "lost"):
         ledger.add_metric([state], getattr(collector.ledger, state))
     yield ledger
+    drift = GaugeMetricFamily(
+        "cdrelay_drift", "How records differ from the documents: different ones, by kind.", labels=["kind"]
+    )
+    for kind in ("keys", "values", "misfits"):
+        drift.add_metric([kind], getattr(collector.drift, kind))
+    yield drift
+    alarms = GaugeMetricFamily("cdrelay_alarms", "Alarms that stand, by kind.", labels=["kind"])
+    for kind in KINDS:
+        alarms.add_metric([kind], sum(alarm.kind == kind for alarm in collector.alarms))
+    yield alarms

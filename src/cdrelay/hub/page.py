@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdrelay import __version__
+from cdrelay.collector.alarms.store import Alarm
 from cdrelay.contract.query import in_words
 from cdrelay.control.incidents import Incident
 from cdrelay.hub.pages import TEMPLATES
@@ -39,6 +40,7 @@ class PageContext:
     legend: tuple[Legend, ...]
     deliveries: list[Delivery]
     payloads: list[LoadedPayload]
+    alarms: list[Alarm]
     incidents: list[Incident]
     address: str
 
@@ -65,6 +67,7 @@ def page_context(status: Status, address: str, *, paused: bool = False) -> PageC
         legend=LEGEND,
         deliveries=publisher.latest if publisher else [],
         payloads=collector.latest if collector else [],
+        alarms=collector.alarms if collector else [],
         incidents=status.incidents,
         address=address.rstrip("/"),
     )

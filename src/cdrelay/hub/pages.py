@@ -1,6 +1,6 @@
 """The frame that the pages behind the sign-in share, and the headers that they go out with."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jinja2
@@ -58,11 +58,13 @@ def render_page(
     status: int = 200,
     path: str = "",
     form_targets: Collection[str] = (),
+    navigation: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Response:
     """A page that extends `frame.html`; None: of somebody who has not signed in. `path` marks where they are."""
+    pages = _navigation(signed_in) if navigation is None else navigation
     text = TEMPLATES.get_template(template).render(
-        signed_in=signed_in, navigation=_navigation(signed_in), path=path, version=__version__, **context
+        signed_in=signed_in, navigation=pages, path=path, version=__version__, **context
     )
     return Response(text, status, page_headers(form_targets), "text/html; charset=utf-8")
 

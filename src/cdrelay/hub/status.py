@@ -10,6 +10,9 @@ from typing import Any
 
 from cdrelay import __version__
 from cdrelay.clock import Clock
+from cdrelay.collector.alarms.kinds import page_of
+from cdrelay.collector.alarms.store import Alarm, Alarms
+from cdrelay.collector.drift import Drift, DriftTotals
 from cdrelay.collector.ledger import Ledger, LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
@@ -45,6 +48,8 @@ class CollectorStores:
     lake: Lake
     spool: Spool
     ledger: Ledger
+    alarms: Alarms
+    drift: Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,9 @@ class CollectorStatus:
     ledger: LedgerTotals
     hours: list[LedgerHour]
     """The reach of the contract hour by hour, oldest first, hours without verdict left out."""
+    alarms: list[Alarm]
+    """Those that stand, the oldest first."""
+    drift: DriftTotals
 
     @property
     def confirmed(self) -> int:
@@ -160,6 +168,8 @@ class StatusSource:
             latest=self._payloads.latest("collector", _LATEST),
             ledger=stores.ledger.totals(),
             hours=sorted(stores.ledger.by_hour(hours), key=lambda hour: hour.window),
+            alarms=stores.alarms.standing(),
+            drift=stores.drift.totals(),
         )
 
 
@@ -204,11 +214,17 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
         "loaded": _payloads_json(collector.loaded),
         "latest": [asdict(one) | {"received_at": write_time(one.received_at)} for one in collector.latest],
         "ledger": asdict(collector.ledger),
+        "drift": asdict(collector.drift),
         "confirmed": collector.confirmed,
         "hours": [
             _period_json(hour.window)
             | {"expected": hour.expected, "stored": hour.stored, "states": asdict(hour.states)}
             for hour in collector.hours
+        ],
+        "alarms": [
+            {"kind": one.kind, "subject": one.subject, "what": one.what, "page": page_of(one.kind)}
+            | {"raised_at": write_time(one.raised_at), "seen_at": write_time(one.seen_at)}
+            for one in collector.alarms
         ],
     }
 

@@ -35,7 +35,8 @@ LEGEND = (
     Legend("surplus", "+", "more is stored than the provider counts"),
     Legend("lost", "✕", "records are missing and out of the provider’s reach"),
 )
-_SIGNS = {entry.state: entry.sign for entry in LEGEND}
+SIGNS = {entry.state: entry.sign for entry in LEGEND}
+"""Of each state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,12 @@ def _cell(hour: LedgerHour) -> Cell:
         f"{_at(hour.window.start)}: {state}; {hour.expected:,} expected, {hour.stored:,} stored;"
         f" organizations: {counts}"
     )
-    return Cell(state, _SIGNS[state], hour.window.start, hour.expected, hour.stored, text)
+    return Cell(state, SIGNS[state], hour.window.start, hour.expected, hour.stored, text)
 
 
 def _unchecked(hour: Period) -> Cell:
     text = f"{_at(hour.start)}: unchecked; not compared with the provider’s count"
-    return Cell("unchecked", _SIGNS["unchecked"], hour.start, None, None, text)
+    return Cell("unchecked", SIGNS["unchecked"], hour.start, None, None, text)
 
 
 def _at(moment: datetime) -> str:

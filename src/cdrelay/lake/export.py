@@ -10,6 +10,7 @@ import duckdb
 
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
+from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
 from cdrelay.lake.rows import as_wire
 from cdrelay.lake.schema import literal
@@ -39,12 +40,14 @@ class Answer:
 class Reader:
     """Reads a lake for the command line, beside a server that writes, and never waits for it."""
 
-    def __init__(self, folder: Path, limits: EngineLimits, scratch: Path) -> None:
-        """Raises LakeMissing: to read is no reason to make one."""
+    def __init__(self, folder: Path, limits: EngineLimits, scratch: Path, keys: LakeKeys | None = None) -> None:
+        """Raises LakeMissing: to read is no reason to make one. `keys` open its encrypted files."""
         if not (folder / "_delta_log").is_dir():
             raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
-        self._table = RecordTable(folder)
+        self._table = RecordTable(folder, keys)
         self._engine = open_engine(limits, scratch)
+        if keys is not None:
+            keys.serve(self._engine)
         self._confined = False
 
     def __enter__(self) -> "Reader":
@@ -65,6 +68,7 @@ class Reader:
         select = statement(
             "export_wire" if form == "ndjson" else "export_columns",
             parquet=self._table.absolute(files),
+            columns=self._table.columns,
             start="NULL" if period is None else _time(period.start),
             end="NULL" if period is None else _time(period.end),
             organization="NULL" if organization is None else literal(organization),
@@ -95,7 +99,7 @@ class Reader:
         From the first question on nothing can be exported any more.
         """
         files = self._table.absolute(self._table.snapshot().files)
-        self._engine.execute(statement("records_view", parquet=files))
+        self._engine.execute(statement("records_view", parquet=files, columns=self._table.columns))
         # The view needs the files of the lake; the rest of the machine is out of reach for the question.
         if not self._confined:
             self._engine.execute(statement("confine", folder=literal(str(self._table.folder))))

@@ -1,8 +1,10 @@
 """Files that survive a power cut: written, flushed, renamed, and the folder flushed too."""
 
+import mmap
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 
 def sync_folder(folder: Path) -> None:
@@ -30,3 +32,11 @@ def write_durably(path: Path, content: bytes | Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def mapped(file: IO[bytes], offset: int = 0) -> memoryview:
+    """What is in `file` from `offset` on, without reading it into memory; it stays when the file is closed or removed.
+
+    The file must not be empty, and nobody may cut it off meanwhile.
+    """
+    return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))[offset:]

@@ -6,27 +6,32 @@ Until the last step the spool files are there, and loading them again changes no
 """
 
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import structlog
 
 from cdrelay.clock import Clock
+from cdrelay.contract.manifest import ManifestState
+from cdrelay.lake.drift import Sighting
+from cdrelay.lake.forgotten import Forgotten
+from cdrelay.lake.parquet import LOADED, REWRITTEN, RowsWritten, write_rows
 from cdrelay.lake.prepare import Batch, PayloadTally, prepare
 from cdrelay.lake.quarantine import Quarantine
-from cdrelay.lake.schema import EXTRA, FRAGMENTS, literal, literals
+from cdrelay.lake.reading import Reading
+from cdrelay.lake.retention import KeepTimes
+from cdrelay.lake.schema import EXTRA, Columns, literal
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable, Written
-from cdrelay.lake.upkeep import keep_up
+from cdrelay.lake.upkeep import Upkeep, UpkeepReport
 from cdrelay.records.identity import Plausible
 
 log = structlog.get_logger()
@@ -53,6 +58,19 @@ class LoadLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Duties:
+    """What is owed to those whose calls they are; asked anew by each drain, once it has the lock."""
+
+    own_times: Callable[[], Mapping[str, timedelta]] = dict
+    """How long records of some organizations are kept, where that is not the general time."""
+    forgotten: Callable[[], Forgotten] = Forgotten
+    """Whose data must not come back."""
+
+
+NO_DUTIES = Duties()
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one payload. After a crash in the middle, part of `added` may be told as `repeated`."""
 
@@ -65,6 +83,10 @@ class Receipt:
     quarantined: int
     load_seq: int
     loaded: datetime
+    manifest_state: ManifestState | None = None
+    """Whether its records are those its manifest says; None where it has none."""
+    drift: Mapping[Sighting, int] = field(default_factory=dict)
+    """How its records differ from the documents, and how many do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +116,7 @@ class Loader:
         clock: Clock,
         limits: LoadLimits,
         keep_receipts: Callable[[Sequence[Receipt]], None],
+        duties: Duties = NO_DUTIES,
     ) -> None:
         self._spool = spool
         self._table = table
@@ -102,6 +125,8 @@ class Loader:
         self._clock = clock
         self._limits = limits
         self._keep_receipts = keep_receipts
+        self._duties = duties
+        self._upkeep = Upkeep(table, engine)
         self._draining = Lock()
         self._tidied_at: datetime | None = None
         self.step: Callable[[str], None] = lambda name: None
@@ -116,27 +141,43 @@ class Loader:
         tidying = self._tidied_at is None or self._clock.now() >= self._tidied_at + TIDY_EVERY
         if not self._spool.waiting() and not tidying:
             return total
-        with self._exclusively():
+        with self.exclusively():
             paths = self._spool.waiting()
             now = self._clock.now()
             plausible = Plausible(now - self._limits.max_age, now + self._limits.max_ahead)
-            batches = prepare(paths, plausible, self._limits.batch_bytes, self._limits.unpacked_bytes)
-            for batch in _one_ahead(batches):
-                total += self._load(batch, plausible)
+            self._table.snapshot()
+            reading = Reading(self._table.columns)  # nobody adds a column while the lock is held
+            batches = prepare(paths, reading, plausible, self._limits.batch_bytes, self._limits.unpacked_bytes)
+            forgotten = self._duties.forgotten()
+            for batch in _one_ahead(_erased(batches, forgotten, self._table.columns, plausible)):
+                total += self._load(batch, plausible, forgotten)
                 progress(total)
-            keep = self._limits.keep
-            keep_up(self._table, self._engine, None if keep is None else now - keep, tidying=tidying)
+            self._upkeep.keep_up(self._keep_times(), now, tidying=tidying)
             self._tidied_at = now if tidying else self._tidied_at
         return total
 
+    def keep_up(self) -> UpkeepReport:
+        """Do at once what upkeep there is, and say what it was. Raises CdrelayError, OSError and duckdb.Error."""
+        with self.exclusively():
+            return self._upkeep.whole(self._keep_times(), self._clock.now())
+
+    @property
+    def upkeep_failing(self) -> tuple[datetime, str] | None:
+        """Since when the upkeep beside the loads has failed each time, and why it did lastly; None: it did not fail."""
+        return self._upkeep.failing
+
+    def _keep_times(self) -> KeepTimes:
+        return KeepTimes(self._limits.keep, self._duties.own_times())
+
     @contextmanager
-    def _exclusively(self) -> Iterator[None]:
+    def exclusively(self) -> Iterator[None]:
+        """Keep every other loader of the table waiting, and whoever else changes it; waits for them at first."""
         # The underscore keeps the lock out of what `vacuum` of Delta Lake, also that of other engines, deletes.
         with self._draining, (self._table.folder / "_loader.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
-    def _load(self, batch: Batch, plausible: Plausible) -> Drained:
+    def _load(self, batch: Batch, plausible: Plausible, forgotten: Forgotten) -> Drained:
         cursor = self._engine.cursor()
         try:
             cursor.execute(statement("keep_join_sides"))
@@ -145,17 +186,19 @@ class Loader:
             written, removed = _BatchLoad(self._table, cursor, self._limits, batch, plausible, load_seq).run(
                 snapshot.files
             )
+            for block in batch.blocks:
+                block.note_report_ids()
             self.step("written")
             if written or removed:
                 self._table.commit_load(load_seq, written, removed)
             self.step("committed")
         finally:
             cursor.close()
-        return self._finish(batch.finished, load_seq)
+        return self._finish(batch.finished, load_seq, forgotten)
 
-    def _finish(self, payloads: list[PayloadTally], load_seq: int) -> Drained:
+    def _finish(self, payloads: list[PayloadTally], load_seq: int, forgotten: Forgotten) -> Drained:
         for payload in payloads:
-            self._quarantine.put(payload)
+            self._quarantine.put(payload, forgotten.erase_json)
         receipts = [_receipt(payload, load_seq, self._clock.now()) for payload in payloads]
         self._keep_receipts(receipts)
         self.step("receipted")
@@ -166,6 +209,15 @@ class Loader:
         )
         log.info("load.committed", load_seq=load_seq, **{name: getattr(loaded, name) for name in loaded.__slots__})
         return loaded
+
+
+def _erased(
+    batches: Iterator[Batch], forgotten: Forgotten, columns: Columns, plausible: Plausible
+) -> Iterator[Batch]:
+    """The same batches without what must not come back."""
+    for batch in batches:
+        forgotten.apply(batch, columns.promoted, plausible)
+        yield batch
 
 
 def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -180,8 +232,9 @@ def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
 def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
     quarantined = len(payload.refused) or int(payload.unreadable is not None)
     records = payload.records or int(payload.unreadable is not None)
+    envelope, manifest = payload.spooled.envelope, payload.spooled.envelope.manifest
     return Receipt(
-        envelope=payload.spooled.envelope,
+        envelope=envelope,
         size=payload.spooled.size,
         records=records,
         added=payload.added,
@@ -190,6 +243,8 @@ def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
         quarantined=quarantined,
         load_seq=load_seq,
         loaded=now,
+        drift=payload.drift,
+        manifest_state=None if manifest is None else manifest.compared(payload.report_ids, records - quarantined),
     )
 
 
@@ -247,7 +302,7 @@ class _BatchLoad:
         if near:
             # Times as literals, so that files and row groups are left out by their statistics.
             self._cursor.execute(
-                statement("stored_versions", files=literals(near), earliest=_time(earliest), latest=_time(latest))
+                statement("stored_versions", parquet=near, earliest=_time(earliest), latest=_time(latest))
             )
         else:
             self._cursor.execute(statement("no_stored_versions"))
@@ -276,24 +331,24 @@ class _BatchLoad:
     def _write_day(self, day: date) -> Written:
         """One file with what is due on a day."""
         with self._table.new_file(f"{day:%Y-%m-%d}", self._load_seq) as target:
-            returned = self._write_parquet(day, target, unsure=FRAGMENTS["misfit"])
-            if any(name.strip('"') == EXTRA and values.get("min") == _MISFIT for name, values in returned[4].items()):
+            rows = self._write_parquet(day, target, unsure=self._table.columns.fragments["misfit"])
+            if rows.bounds[EXTRA].get("min") == _MISFIT:
                 # Some value is not in a form whose cast is sure: find out where, and read those records thoroughly.
-                self._read_again(self._cursor.execute(statement("unsure_values"), {"day": day}).fetchall())
-                returned = self._write_parquet(day, target, unsure="false")
-            return self._table.written(target, returned)
+                unsure = statement("unsure_values", columns=self._table.columns)
+                self._read_again(self._cursor.execute(unsure, {"day": day}).fetchall())
+                rows = self._write_parquet(day, target, unsure="false")
+            return self._table.written(target, rows)
 
-    def _write_parquet(self, day: date, target: Path, unsure: str) -> tuple[Any, ...]:
-        sql = statement(
-            "write_due",
+    def _write_parquet(self, day: date, target: Path, unsure: str) -> RowsWritten:
+        select = statement(
+            "due_rows",
+            columns=self._table.columns,
             day=f"DATE '{day:%Y-%m-%d}'",
             load_seq=str(self._load_seq),
-            target=literal(str(target)),
             unsure=unsure,
             mark=literal(_MISFIT),
         )
-        returned: tuple[Any, ...] = self._cursor.execute(sql).fetchall()[0]
-        return returned
+        return write_rows(self._cursor, select, target, LOADED, self._table.keys)
 
     def _rewrite(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
         by_path = dict(zip(self._table.absolute(files), files, strict=True))
@@ -302,10 +357,10 @@ class _BatchLoad:
             old = by_path[path]
             removed.append(old)
             with self._table.new_file(Path(path).parent.name, self._load_seq) as target:
-                sql = statement("rewrite_file", parquet=[path], target=literal(str(target)))
-                returned = self._cursor.execute(sql).fetchall()[0]
-                if returned[1]:
-                    rewritten.append(self._table.written(target, returned))
+                select = statement("rewrite_file", parquet=[path], columns=self._table.columns)
+                rows = write_rows(self._cursor, select, target, REWRITTEN, self._table.keys)
+                if rows.rows:
+                    rewritten.append(self._table.written(target, rows, since=old.written))
                 else:
                     target.unlink()
         return rewritten, removed

@@ -4,12 +4,22 @@ Bodies are `{"items":[…]}`, `{"data":{"items":[…]}}`, `{"data":[…]}` or a 
 """
 
 import re
-import zlib
-from typing import Literal
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import msgspec
+import pyarrow as pa
 
 from cdrelay.errors import CdrelayError
+from cdrelay.lake.files import mapped
+from cdrelay.lake.spool import ContentEncoding
+
+Buffer = bytes | memoryview
+_PIECE_BYTES = 2**20
+_GZIP = b"\x1f\x8b"
+_IN_MEMORY_BYTES = 16 * 2**20
 
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What the JSON parser raises: broken or nested too deeply, and, where it makes text, bytes that are none."""
@@ -32,6 +42,9 @@ _DOCUMENT = msgspec.json.Decoder(_Listing)
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+_LIST = re.compile(rb"[ \t\r\n]*\[")
+_MAYBE_HALF = re.compile(rb"\\u[dD]")
+
 # Half of a surrogate pair is what is left of an emoji where a name was cut. No parser takes it, and one such name would
 # cost all records of the payload; the replacement character costs the half emoji.
 _ESCAPE = re.compile(
@@ -39,34 +52,53 @@ _ESCAPE = re.compile(
 )
 
 
-def unpack(body: bytes, encoding: Literal["", "gzip"], limit: int) -> bytes:
-    """The body without its compression, of at most `limit` bytes. Raises BodyTooLarge, BodyUnreadable."""
+def unpack(body: Buffer, encoding: ContentEncoding, limit: int, scratch: Path | None = None) -> Buffer:
+    """The body without its compression, of at most `limit` bytes. Raises BodyTooLarge, BodyUnreadable.
+
+    With a folder for `scratch`, a body that is large unpacked is put into a nameless file there and not into memory;
+    raises OSError when that has no room. No more is unpacked than the limit and one piece.
+    """
     if not encoding:
         return body
-    pieces: list[bytes] = []
-    size, rest = 0, body
-    while rest:  # gzip allows several members in a row
-        member = zlib.decompressobj(wbits=31)
+    pieces = unpacked(body, encoding, limit)
+    gathered, size = [], 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if scratch is not None and size > _IN_MEMORY_BYTES:
+            with TemporaryFile(dir=scratch) as file:
+                file.writelines(chain(gathered, pieces))
+                file.flush()
+                return mapped(file)
+    return b"".join(gathered)
+
+
+def unpacked(body: Buffer, encoding: str, limit: int) -> Iterator[bytes]:
+    """The same for a body that is compressed, piece by piece."""
+    if encoding == "gzip" and not _GZIP.startswith(bytes(body[:2])):
+        raise BodyUnreadable("the body is said to be gzip and is not")  # the library takes zlib's form for it, too
+    # Frames of zstd and members of gzip may follow one another.
+    stream, size = pa.CompressedInputStream(pa.BufferReader(body), encoding), 0
+    while True:
         try:
-            pieces.append(member.decompress(rest, limit - size + 1))
-        except zlib.error as error:
-            raise BodyUnreadable(f"the body is said to be gzip and is not: {error}") from error
-        size += len(pieces[-1])
+            piece: bytes = stream.read(_PIECE_BYTES)
+        except OSError as error:
+            raise BodyUnreadable(f"the body is said to be {encoding} and is not: {error}") from error
+        if not piece:
+            return
+        size += len(piece)
         if size > limit:
             raise BodyTooLarge(f"the body unpacks to more than {limit} bytes")
-        if not member.eof:
-            raise BodyUnreadable("the gzip body ends in the middle")
-        rest = member.unused_data
-    return b"".join(pieces)
+        yield piece
 
 
-def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
+def split(body: Buffer, *, lines: bool) -> list[msgspec.Raw]:
     """The JSON text of each record, without copying. Raises BodyUnreadable.
 
     Of a document the JSON of all records has been checked; of lines none has: a broken line is a broken record.
     """
     if lines:
-        return [msgspec.Raw(line) for piece in _mended(body).split(b"\n") if (line := piece.strip())]
+        return [msgspec.Raw(line) for piece in bytes(_mended(body)).split(b"\n") if (line := piece.strip())]
     try:
         return _records(body, inner=False)
     except UNREADABLE as error:
@@ -76,20 +108,19 @@ def split(body: bytes, *, lines: bool) -> list[msgspec.Raw]:
         raise BodyUnreadable(f"the body is no list of records: {error}") from error
 
 
-def _mended(body: bytes) -> bytes:
+def _mended(body: Buffer) -> Buffer:
     """The same without halves of surrogate pairs; mended again it stays as it is."""
-    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
+    if _MAYBE_HALF.search(body):
         return _ESCAPE.sub(lambda escape: escape[0] if escape["half"] is None else b"\\ufffd", body)
     return body
 
 
-def _records(body: bytes | msgspec.Raw, *, inner: bool) -> list[msgspec.Raw]:
-    text = bytes(body).lstrip()
-    if text[:1] == b"[":
-        return _ARRAY.decode(text)
-    listing = _DOCUMENT.decode(text)
+def _records(body: Buffer, *, inner: bool) -> list[msgspec.Raw]:
+    if _LIST.match(body):
+        return _ARRAY.decode(body)
+    listing = _DOCUMENT.decode(body)
     if listing.items is not msgspec.UNSET:
         return listing.items
     if listing.data is not msgspec.UNSET and not inner:
-        return _records(listing.data, inner=True)
+        return _records(memoryview(listing.data), inner=True)
     raise BodyUnreadable('the body has neither "items" nor "data" with a list of records')

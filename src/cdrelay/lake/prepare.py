@@ -6,33 +6,23 @@ read thoroughly by `records` and written anew in canonical form, or put aside wi
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
-from operator import add, attrgetter
+from operator import add
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 
+from cdrelay.lake.drift import Sighting
 from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, split, unpack
+from cdrelay.lake.reading import Reading, Thorough
 from cdrelay.lake.spool import Spool, Spooled
-from cdrelay.records.fields import FIELDS, Kind
-from cdrelay.records.identity import Identity, Plausible, RecordRefused, identify, refuse_large
+from cdrelay.records.identity import Identity, Plausible, RecordRefused, refuse_large
 from cdrelay.records.values import write_timestamp
-from cdrelay.records.wire import CallRecord, decode_object, encode_extra, encode_object, read_record, write_record
 
-# What the usual form is: only documented keys, exactly spelled, with values of the usual JSON types. The decoder
-# refuses all else, and that is the whole test for unknown keys: half the price of listing them.
-_JSON_TYPE = {Kind.BOOLEAN: str | bool | None, Kind.INTEGER: str | int | None}
-_Usual = msgspec.defstruct(
-    "_Usual",
-    [(f.column, _JSON_TYPE.get(f.kind, str | None), msgspec.field(name=f.name, default=None)) for f in FIELDS],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_KEYS_OF = attrgetter("org_uuid", "report_id", "report_time")
 _ROWS_A_CHUNK = 4096
 _BYTES_A_CHUNK = 4 * 2**20
 _ROWS_AT_ONCE = 2048
@@ -41,7 +31,6 @@ _BYTES_AT_ONCE = 16 * 2**20
 # The engine merges chunks of few rows again, so that it holds all large records of a batch at once, several times over.
 _LARGE_BYTES = 2**16
 _WEIGHT_OF_LARGE = 6
-_USUAL: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_Usual)
 
 
 @dataclass(slots=True)
@@ -66,13 +55,18 @@ class PayloadTally:
     refused: list[Refused] = field(default_factory=list)
     unreadable: str | None = None
     """Why the body as a whole could not be read."""
+    report_ids: list[str] = field(default_factory=list)
+    """Of the records that can be stored; gathered where there is a manifest to compare them with."""
+    drift: Counter[Sighting] = field(default_factory=Counter)
+    """How its records differ from the documents, and how many do."""
 
 
 class Block:
     """The lines of one payload in a batch."""
 
-    def __init__(self, payload: PayloadTally) -> None:
+    def __init__(self, payload: PayloadTally, reading: Reading) -> None:
         self.payload = payload
+        self._reading = reading
         self.lines: list[bytes | msgspec.Raw] = []
         """JSON text: Raw is a record as it came, bytes are one in canonical form."""
         self.extra: dict[int, str] = {}
@@ -87,8 +81,7 @@ class Block:
         try:
             if len(raws) == 1:  # a large record always comes alone
                 refuse_large(raws[0])
-            # One comprehension, and no record kept beyond its turn: the parser then works in the processor's cache.
-            keys = [_KEYS_OF(_USUAL.decode(raw)) for raw in raws]
+            keys, sightings = self._reading.usual_keys(raws)
         except RecordRefused as refusal:
             self._refuse(first, raws[0], refusal)
             return
@@ -99,6 +92,7 @@ class Block:
             else:
                 self._take_unusual(first, raws[0], plausible)
             return
+        self.payload.drift.update(sightings)
         self.lines += raws
         self.indexes.extend(range(first, first + len(raws)))
         self.org_uuids += [org_uuid for org_uuid, _report_id, _report_time in keys]
@@ -110,10 +104,11 @@ class Block:
 
     def _take_unusual(self, index: int, raw: msgspec.Raw, plausible: Plausible) -> None:
         try:
-            thorough = read_thoroughly(raw, plausible)
+            thorough = self._reading.thoroughly(raw, plausible)
         except RecordRefused as refusal:
             self._refuse(index, raw, refusal)
             return
+        self.payload.drift.update(thorough.sightings)
         self._keep(len(self.lines), thorough)
         self.indexes.append(index)
         self.org_uuids.append(thorough.identity.org_uuid)
@@ -129,17 +124,33 @@ class Block:
         if not isinstance(raw, msgspec.Raw):
             return None
         try:
-            thorough = read_thoroughly(raw, plausible)
+            thorough = self._reading.thoroughly(raw, plausible)
         except RecordRefused as refusal:
             self._refuse(self.indexes[row], raw, refusal)
             return None
+        # Its new values were counted when it was taken, and it has no unknown keys.
+        self.payload.drift.update(one for one in thorough.sightings if one.kind == "misfit")
         self._keep(row, thorough)
         self.org_uuids[row] = thorough.identity.org_uuid
         self.report_ids[row] = thorough.identity.report_id
         self.report_times[row] = write_timestamp(thorough.identity.report_time)
         return thorough.identity
 
-    def _keep(self, row: int, thorough: "Thorough") -> None:
+    def replace(self, row: int, wire: bytes, plausible: Plausible) -> None:
+        """Put another content of the same record in a line's place. One that cannot be stored stays as it came."""
+        try:
+            thorough = self._reading.thoroughly(wire, plausible)
+        except RecordRefused:
+            return  # the load finds out the same, and puts it aside
+        self.extra.pop(row, None)
+        self._keep(row, thorough)
+
+    def note_report_ids(self) -> None:
+        """Add the Report IDs of this block to those of its payload, once no line of it is read again."""
+        if self.payload.spooled.envelope.manifest is not None:
+            self.payload.report_ids += filter(None, self.report_ids)
+
+    def _keep(self, row: int, thorough: Thorough) -> None:
         self.lines[row : row + 1] = [thorough.line]
         if thorough.extra is not None:
             self.extra[row] = thorough.extra
@@ -205,28 +216,9 @@ def _texts(columns: Iterable[Iterable[str | None]]) -> pa.Array:
     return pa.array(list(chain.from_iterable(columns)), pa.string())
 
 
-@dataclass(frozen=True, slots=True)
-class Thorough:
-    """A record that was read field by field."""
-
-    identity: Identity
-    line: bytes
-    """The documented fields in canonical form, as JSON."""
-    extra: str | None
-
-
-def read_thoroughly(raw: bytes | msgspec.Raw, plausible: Plausible) -> Thorough:
-    """The canonical form of a record, and its identity. Raises RecordRefused."""
-    try:
-        record = read_record(decode_object(raw))
-    except UNREADABLE as error:
-        raise RecordRefused("record", f"is no JSON object: {error}") from error
-    identity = identify(record.values, plausible)
-    line = encode_object(write_record(CallRecord(record.values, {})))
-    return Thorough(identity, line, encode_extra(record.extra))
-
-
-def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpacked_limit: int) -> Iterator[Batch]:
+def prepare(
+    paths: Iterable[Path], reading: Reading, plausible: Plausible, batch_bytes: int, unpacked_limit: int
+) -> Iterator[Batch]:
     """Batches of at most about `batch_bytes` from spool files, in order. A payload may reach over several batches."""
     batch = Batch()
     # The first is small, so that the engine need not wait long for it, and each is twice as large as the one before.
@@ -239,7 +231,7 @@ def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpac
         except msgspec.MsgspecError:
             Spool.set_aside(path)
             continue
-        block = _begin(batch, payload)
+        block = _begin(batch, payload, reading)
         raws = _records_of(payload, unpacked_limit)
         sizes = (len(memoryview(raw)) for raw in raws)
         weights = (size if size < _LARGE_BYTES else size * _WEIGHT_OF_LARGE for size in sizes)
@@ -252,23 +244,23 @@ def prepare(paths: Iterable[Path], plausible: Plausible, batch_bytes: int, unpac
                 yield batch.made_ready()
                 enough = min(2 * enough, batch_bytes)
                 batch = Batch()
-                block = _begin(batch, payload)
+                block = _begin(batch, payload, reading)
         batch.finished.append(payload)
         batch.size += 200  # thousands of tiny payloads are a batch too
     if batch.blocks:
         yield batch.made_ready()
 
 
-def _begin(batch: Batch, payload: PayloadTally) -> Block:
-    block = Block(payload)
+def _begin(batch: Batch, payload: PayloadTally, reading: Reading) -> Block:
+    block = Block(payload, reading)
     batch.blocks.append(block)
     return block
 
 
 def _records_of(payload: PayloadTally, unpacked_limit: int) -> list[msgspec.Raw]:
-    envelope = payload.spooled.envelope
+    spooled, envelope = payload.spooled, payload.spooled.envelope
     try:
-        body = unpack(payload.spooled.body(), envelope.content_encoding, unpacked_limit)
+        body = unpack(spooled.view(), envelope.content_encoding, unpacked_limit, spooled.path.parent)
         return split(body, lines=envelope.lines)
     except (BodyUnreadable, BodyTooLarge) as error:
         payload.unreadable = str(error)

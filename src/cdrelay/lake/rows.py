@@ -41,8 +41,16 @@ def rows_of(
     return chain.from_iterable(chunks_of(engine, text, parameters, tables))
 
 
-def as_wire(text: str, extra: str | None) -> bytes:
-    """The JSON text of the wire from the documented fields as JSON, and what fitted none of them."""
-    if extra is None:
+def as_wire(text: str, extra: str | None, promoted: str | None) -> bytes:
+    """The JSON text of the wire from what `{{wire}}` gives.
+
+    The documented fields as JSON, what fitted no column, and the values of promoted columns by key.
+    """
+    if extra is None and promoted is None:
         return text.encode()
-    return encode_object(with_extra(msgspec.json.decode(text), decode_object(extra.encode())))
+    beside: dict[str, Any] = {}
+    if promoted is not None:
+        beside = {key: value for key, value in msgspec.json.decode(promoted).items() if value is not None}
+    if extra is not None:
+        beside |= decode_object(extra.encode())
+    return encode_object(with_extra(msgspec.json.decode(text), beside))

@@ -1,9 +1,14 @@
-"""The columns of the lake, derived from the table of fields, and the SQL pieces that follow from them.
+"""The columns of a lake's table and the SQL pieces that follow from them.
 
+Most come from the table of fields and are the same everywhere. A table may have more, for keys that nobody documented
+(`lake/promote.py`): it says so itself, in its schema, so that whoever opens it knows.
 The keys come first: Delta Lake keeps statistics of the first columns, and files are chosen by them.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import deltalake
 
@@ -45,17 +50,69 @@ COLUMN_TYPES: dict[str, str] = (
     | {name: _SQL_TYPE[BY_COLUMN[name].kind] for name in _REST}
     | {EXTRA: "VARCHAR"}
 )
-"""Every column of the table, in order, with its DuckDB type."""
+"""Every column that all tables have, in order, with its DuckDB type."""
+
+# Under these names the schema of a table remembers the key and the kind of a promoted column.
+_KEY, _KIND = "cdrelay.key", "cdrelay.kind"
 
 
-def delta_schema() -> deltalake.Schema:
-    """The table's schema for delta-rs."""
-    return deltalake.Schema(
-        [
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one table."""
+
+    promoted: tuple[Field, ...] = ()
+    """Keys that were given a column, in the order in which that happened: a table only ever gets more of them."""
+
+    @classmethod
+    def of(cls, schema: deltalake.Schema) -> "Columns":
+        """Those that a table's schema names."""
+        return cls(
+            tuple(
+                Field(field.metadata[_KEY], field.name, Kind(field.metadata[_KIND]), field.metadata.get("comment", ""))
+                for field in schema.fields
+                if _KEY in field.metadata
+            )
+        )
+
+    def promoted_as(self, key: str) -> Field | None:
+        """The column of a key, to the letter."""
+        return next((field for field in self.promoted if field.name == key), None)
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """Every column in order with its DuckDB type."""
+        return COLUMN_TYPES | {field.column: _SQL_TYPE[field.kind] for field in self.promoted}
+
+    def delta_schema(self) -> deltalake.Schema:
+        """The table's schema for delta-rs."""
+        documented = [
             deltalake.Field(name, deltalake.schema.PrimitiveType(_DELTA_TYPE[kind]))
             for name, kind in COLUMN_TYPES.items()
         ]
-    )
+        return deltalake.Schema([*documented, *map(delta_field, self.promoted)])
+
+    @cached_property
+    def fragments(self) -> dict[str, str]:
+        """What `{{name}}` in the .sql files stands for, as far as it depends on the columns."""
+        return {
+            "columns": ", ".join(f'"{name}"' for name in self.types),
+            "nothing": ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in self.types.items()),
+            "json_structure": _json_structure((*FIELDS, *self.promoted)),
+            "typed_columns": ", ".join([*map(_typed, FIELDS), *map(_promoted_typed, self.promoted)]),
+            "misfit": _misfit(self.promoted),
+            "wire": f"{_wire_json()}, extra, {_promoted_json(self.promoted)}",
+        }
+
+
+DOCUMENTED = Columns()
+"""The columns of a table for which nothing was promoted."""
+
+
+def delta_field(field: Field) -> deltalake.Field:
+    """A promoted column for delta-rs, with what makes it known again."""
+    kind = deltalake.schema.PrimitiveType(_DELTA_TYPE[_SQL_TYPE[field.kind]])
+    metadata = {_KEY: field.name, _KIND: field.kind.value, "comment": field.description}
+    return deltalake.Field(field.column, kind, metadata=metadata)
 
 
 def literal(text: str) -> str:
@@ -69,12 +126,12 @@ def literals(texts: list[str]) -> str:
 
 
 def _quoted(field: Field) -> str:
-    return '"' + field.name + '"'
+    return '"' + field.name.replace('"', '""') + '"'
 
 
-def json_structure() -> str:
-    """The structure argument of from_json: every documented field as text."""
-    return literal(json.dumps({field.name: "VARCHAR" for field in FIELDS}))
+def _json_structure(fields: Sequence[Field]) -> str:
+    """The structure argument of from_json: every field as text."""
+    return literal(json.dumps({field.name: "VARCHAR" for field in fields}))
 
 
 def _gap(field: Field) -> str:
@@ -82,20 +139,27 @@ def _gap(field: Field) -> str:
     return f"{_quoted(field)} IN {gaps}"
 
 
-def typed_columns() -> str:
-    """The select list that makes typed columns of a record's texts; only right where `misfit()` is false."""
-    pieces = []
-    for field in FIELDS:
-        name = _quoted(field)
-        value = {
-            Kind.TEXT: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
-            Kind.UUID: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
-        }.get(field.kind, f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})")
-        pieces.append(f"{value} AS {field.column}")
-    return ", ".join(pieces)
+def _typed(field: Field) -> str:
+    """A typed column made of a record's text; only right where `_misfit` is false."""
+    name = _quoted(field)
+    value = {
+        Kind.TEXT: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
+        Kind.UUID: f"CASE WHEN {_gap(field)} THEN NULL ELSE {name} END",
+    }.get(field.kind, f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})")
+    return f"{value} AS {field.column}"
 
 
-def misfit() -> str:
+def _promoted_typed(field: Field) -> str:
+    """The same for a promoted one, where nothing but absence is a gap."""
+    return f"{typed_text(field, _quoted(field))} AS {field.column}"
+
+
+def typed_text(field: Field, text: str) -> str:
+    """The value of a promoted column from its canonical text."""
+    return text if field.kind in (Kind.TEXT, Kind.UUID) else f"TRY_CAST({text} AS {_SQL_TYPE[field.kind]})"
+
+
+def _misfit(promoted: Sequence[Field]) -> str:
     """The condition that some text is not in the form whose cast is sure; such records are read by `records`.
 
     Sure means exact: the cast gives back the same text, or, for times, it has one of the forms of the wire.
@@ -113,9 +177,25 @@ def misfit() -> str:
         }.get(field.kind)
         if sure:
             tests.append(f"(NOT {_gap(field)} AND NOT coalesce({sure}, false))")
+    tests += [test for field in promoted if (test := _promoted_misfit(field))]
     # Of a key that comes twice in one record the engine takes the first and the parser the last.
     tests += [f"{_quoted(BY_COLUMN[name])} IS DISTINCT FROM key_{name}" for name in IDENTITY_COLUMNS]
     return " OR ".join(tests)
+
+
+def _promoted_misfit(field: Field) -> str:
+    """The same of a promoted one: the value must come back to the letter, for the wire knows no form of its own."""
+    name = _quoted(field)
+    typed = f"TRY_CAST({name} AS {_SQL_TYPE[field.kind]})"
+    again = f"{_text(field, typed)} = {name}"
+    sure = {
+        Kind.UUID: f"regexp_full_match({name}, '[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}')",
+        Kind.TIMESTAMP: f"{sure_time(name)} AND {again}",
+        Kind.BOOLEAN: f"{name} IN ('true', 'false')",
+        Kind.INTEGER: again,
+        Kind.NUMBER: f"isfinite({typed}) AND NOT contains({name}, 'e') AND {name} != '-0.0' AND {again}",
+    }.get(field.kind)
+    return f"({name} IS NOT NULL AND NOT coalesce({sure}, false))" if sure else ""
 
 
 _WIRE_TIME = (
@@ -136,33 +216,42 @@ def sure_time(text: str) -> str:
     )
 
 
-def _wire_value(field: Field) -> str:
-    column = f'"{field.column}"'
+def _text(field: Field, value: str) -> str:
+    """A typed value as the canonical text of the wire; NULL where there is none."""
     if field.kind is Kind.TIMESTAMP:
         return (
-            f"CASE WHEN {column} IS NULL THEN '' WHEN microsecond({column}) % 1000 = 0"
-            f" THEN strftime({column}, '%Y-%m-%dT%H:%M:%S.%gZ') ELSE strftime({column}, '%Y-%m-%dT%H:%M:%S.%fZ') END"
+            f"CASE WHEN microsecond({value}) % 1000 = 0"
+            f" THEN strftime({value}, '%Y-%m-%dT%H:%M:%S.%gZ') ELSE strftime({value}, '%Y-%m-%dT%H:%M:%S.%fZ') END"
         )
+    return value if field.kind in (Kind.TEXT, Kind.UUID) else f"CAST({value} AS VARCHAR)"
+
+
+def _wire_value(field: Field) -> str:
+    column = f'"{field.column}"'
     if field.wire_number:
         return f"coalesce(to_json({column}), '\"\"'::JSON)"
-    if field.kind in (Kind.TEXT, Kind.UUID):
-        return f"coalesce({column}, '')"
-    return f"coalesce(CAST({column} AS VARCHAR), '')"
+    return f"coalesce({_text(field, column)}, '')"
 
 
-def wire_json() -> str:
-    """The SQL expression of a row as canonical wire JSON, without what is in extra."""
+def _wire_json() -> str:
+    """The SQL expression of a row as canonical wire JSON, without what is in extra or in promoted columns."""
     return "to_json({" + ", ".join(f"{literal(field.name)}: {_wire_value(field)}" for field in FIELDS) + "})"
 
 
+def _promoted_json(promoted: Sequence[Field]) -> str:
+    """The values of promoted columns as JSON by key, null where there is none; NULL where there are none at all."""
+    if not promoted:
+        return "NULL"
+    columns = [f'"{field.column}"' for field in promoted]
+    values = ", ".join(
+        f"{literal(field.name)}: {_text(field, column)}" for field, column in zip(promoted, columns, strict=True)
+    )
+    some = " OR ".join(f"{column} IS NOT NULL" for column in columns)
+    return f"CASE WHEN {some} THEN to_json({{{values}}}) END"
+
+
 FRAGMENTS = {
-    "columns": ", ".join(f'"{name}"' for name in COLUMN_TYPES),
-    "nothing": ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in COLUMN_TYPES.items()),
-    "json_structure": json_structure(),
-    "typed_columns": typed_columns(),
-    "misfit": misfit(),
     "identity_as_read": ", ".join(f"a.{name} AS key_{name}" for name in IDENTITY_COLUMNS),
     "sure_report_time": sure_time("report_time"),
-    "wire_json": wire_json(),
 }
-"""What `{{name}}` in the .sql files stands for."""
+"""What `{{name}}` in the .sql files stands for in every table."""

@@ -133,7 +133,7 @@ class Selection:
         try:
             for rows in self._chunks("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end):
                 fresh = [row for row in rows if row[:3] not in given] if given else rows
-                yield [(recipient, name, as_wire(text, extra)) for recipient, _, name, text, extra in fresh]
+                yield [(recipient, name, as_wire(*wire)) for recipient, _, name, *wire in fresh]
                 mine.update(row[:3] for row in fresh)
         except duckdb.OutOfMemoryException:
             middle = start + (end - start) / 2
@@ -160,6 +160,7 @@ class Selection:
         text = statement(
             name,
             parquet=self._table.absolute(self._files),
+            columns=self._table.columns,
             selected=statement(self._predicate),
             **whose(by_holder=by_holder),
         )

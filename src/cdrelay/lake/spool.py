@@ -18,17 +18,21 @@ from typing import BinaryIO, Literal, Self
 import msgspec
 import structlog
 
+from cdrelay.contract.manifest import Manifest
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.files import sync_folder
+from cdrelay.lake.files import mapped, sync_folder
 
 _log = structlog.get_logger(__name__)
 
 Channel = Literal["intake", "webhook", "repair", "history", "report", "stream"]
 """How a payload came: handed in, delivered, or fetched: from the records endpoint, cdr_feed, a report, cdr_stream."""
 
+ContentEncoding = Literal["", "gzip", "zstd"]
+"""How a body is compressed, as in the HTTP header; empty: not at all."""
+
 
 class NoRoom(CdrelayError):
-    """The disk has no room for the body; nothing of it was kept, and it may be sent again later."""
+    """The disk has no room for what was to be written; nothing of it was kept, and it may be tried again later."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +45,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     channel: Channel
     received: datetime
     """Aware, UTC."""
-    content_encoding: Literal["", "gzip"] = ""
+    content_encoding: ContentEncoding = ""
     lines: bool = False
     """Whether the body is NDJSON; otherwise it is one JSON document."""
     signature: str | None = None
     """The signature header it came with, so that its origin stays provable."""
+    manifest: Manifest | None = None
+    """What the delivery says of itself; nobody signs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,11 @@ class Spooled:
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read()
+
+    def view(self) -> memoryview:
+        """The same without reading it into memory; it may be used after the file is removed."""
+        with self.path.open("rb") as file:
+            return mapped(file, self.offset)
 
 
 class Incoming:
@@ -94,13 +105,12 @@ class Incoming:
             raise NoRoom(f"the spool cannot be written: {error.strerror}") from error
         self.size += len(piece)
 
-    def body(self) -> bytes:
-        """What was written so far, read back, so that memory need not hold it while it arrives."""
+    def body(self) -> memoryview:
+        """What was written so far, without reading it into memory. Raises NoRoom."""
         try:
             self._file.flush()
             with self._part.open("rb") as file:
-                file.seek(len(self._header))
-                return file.read()
+                return mapped(file, len(self._header))
         except OSError as error:
             raise NoRoom(f"the spool cannot be read back: {error.strerror}") from error
 
@@ -159,7 +169,7 @@ class Spool:
         self.require_room(size)
         return Incoming(self.folder, envelope, self.require_room)
 
-    def put(self, envelope: Envelope, body: bytes) -> Path:
+    def put(self, envelope: Envelope, body: bytes | memoryview) -> Path:
         """Keep a whole payload; durable when this returns. Raises NoRoom."""
         with self.incoming(envelope, len(body)) as incoming:
             incoming.write(body)

@@ -12,6 +12,8 @@ import duckdb
 from cdrelay.contract.history import HistoryQuery, PageMark
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
+from cdrelay.lake.find import Finder
+from cdrelay.lake.origins import Origins
 from cdrelay.lake.rows import as_wire, rows_of
 from cdrelay.lake.selection import Claims, Selection, select_period, select_window, whose
 from cdrelay.lake.statements import statement
@@ -46,6 +48,16 @@ class Lake:
         """Where the Delta table lies, for other engines to read it."""
         return self._table.folder
 
+    @property
+    def origins(self) -> Origins:
+        """Which records there are, and where they came from."""
+        return Origins(self._table, self._engine)
+
+    @property
+    def finder(self) -> Finder:
+        """One record out of everything."""
+        return Finder(self._table, self._engine)
+
     def last_load(self) -> int:
         """The number of the last committed load; 0 before the first."""
         return self._table.snapshot().last_load
@@ -59,6 +71,12 @@ class Lake:
         bounds = {"start": period.start, "end": period.end}
         rows = self._rows(self._meeting(period), "count_by_organization", "report_time", None, **bounds)
         return dict(rows)
+
+    def report_ids(self, org_uuid: str, period: Period) -> set[str]:
+        """The Report IDs of one organization's records, by Report time in the period, in lower case."""
+        bounds = {"start": period.start, "end": period.end}
+        rows = self._rows(self._meeting(period), "report_ids", "report_time", None, org_uuid=org_uuid, **bounds)
+        return {report_id for (report_id,) in rows}
 
     def read_organization(self, org_uuid: str, period: Period, claims: Claims | None = None) -> Iterator[bytes]:
         """One organization's records of a period, each as the JSON text of the wire, by Report time.
@@ -143,7 +161,13 @@ class Lake:
         else:
             claimed = statement("only_claimed", **whose(by_holder=claims.by_holder))
             tables = {"claims": claims.as_table()}
-        text = statement(name, parquet=self._table.absolute(files), moment=moment, claimed=claimed)
+        text = statement(
+            name,
+            parquet=self._table.absolute(files),
+            columns=self._table.columns,
+            moment=moment,
+            claimed=claimed,
+        )
         return rows_of(self._engine, text, parameters, tables)
 
 

@@ -7,7 +7,7 @@ refused: the fence behind the loader's lock.
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,10 +22,23 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from cdrelay.contract.times import write_time
 from cdrelay.errors import CdrelayError
+from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.files import sync_folder
-from cdrelay.lake.schema import delta_schema
+from cdrelay.lake.log_repair import repair_log
+from cdrelay.lake.parquet import RowsWritten
+from cdrelay.lake.schema import DOCUMENTED, Columns, delta_field
+from cdrelay.lake.statements import key_of
+from cdrelay.records.fields import Field
+
+_CONFIGURATION: dict[str, str | None] = {
+    "delta.checkpointInterval": "50",
+    "delta.logRetentionDuration": "interval 1 hours",
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+}
 
 LOADER = "loader"
+READERS_HOURS = 1
+"""So long a state stays readable after a later one took its place."""
 _STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
 
 
@@ -54,11 +67,16 @@ class DataFile:
     size: int
     rows: int
     written: int
-    """When, in milliseconds since 1970."""
+    """When its records came into the table, in milliseconds since 1970; rewriting them leaves it as it is."""
     first_report_time: datetime
     last_report_time: datetime
     first_load: int
     last_load: int
+
+    @property
+    def day(self) -> str:
+        """The day of its records, which is the name of its folder."""
+        return self.path.partition("/")[0]
 
     def meets(self, start: datetime, end: datetime) -> bool:
         """Whether it may hold records with a Report time in [start, end]."""
@@ -81,31 +99,32 @@ class Written:
     path: str
     size: int
     rows: int
-    statistics: dict[str, Any]
+    statistics: Mapping[str, Mapping[str, str]]
+    since: int | None = None
+    """When its records came into the table, in milliseconds since 1970; None: now."""
 
 
 class RecordTable:
     """The Delta table of records in a folder. Safe to use from several threads; other processes may use it too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keys: LakeKeys | None = None) -> None:
+        """`keys` open its encrypted files, and encrypt new ones if they say so; None: there are only plain ones."""
         self.folder = folder
+        self.keys = keys
         self._lock = Lock()
         self._table = self._open()
         self._snapshot = self._read_snapshot()
 
     def _open(self) -> DeltaTable:
+        repair_log(self.folder)
         if not DeltaTable.is_deltatable(str(self.folder)):
             self.folder.mkdir(parents=True, exist_ok=True)
             DeltaTable.create(
                 str(self.folder),
-                schema=delta_schema(),
+                schema=DOCUMENTED.delta_schema(),
                 mode="ignore",
                 name="detailed call records",
-                configuration={
-                    "delta.checkpointInterval": "50",
-                    "delta.logRetentionDuration": "interval 1 days",
-                    "delta.deletedFileRetentionDuration": "interval 1 hours",
-                },
+                configuration=_CONFIGURATION,
             )
             sync_folder(self.folder / "_delta_log")
         return DeltaTable(str(self.folder))
@@ -118,7 +137,22 @@ class RecordTable:
                 self._snapshot = self._read_snapshot()
             return self._snapshot
 
+    @property
+    def columns(self) -> Columns:
+        """Its columns, as of the last snapshot. Files of former states can be read with them: there are only more."""
+        return self._columns
+
+    def add_column(self, promoted: Field) -> None:
+        """Give a key a column, which no file has yet; a key that has one keeps it. Under the loader's lock."""
+        self.snapshot()
+        if self._columns.promoted_as(promoted.name) is None:
+            with self._lock:
+                self._table.alter.add_columns([delta_field(promoted)])
+                self._sync_log()
+            self.snapshot()
+
     def _read_snapshot(self) -> Snapshot:
+        self._columns = Columns.of(self._table.schema())
         actions = self._table.get_add_actions(flatten=True)
         if not len(actions):
             return Snapshot(self._table.version(), self._last_load(), ())
@@ -131,13 +165,20 @@ class RecordTable:
         return self._table.transaction_version(LOADER) or 0
 
     def absolute(self, files: Iterable[DataFile]) -> list[str]:
-        """Where the files lie."""
-        return [str(self.folder / file.path) for file in files]
+        """Where the files lie; the engines that read them then have their keys. Raises LakeKeyMissing."""
+        paths = [str(self.folder / file.path) for file in files]
+        if self.keys is not None:
+            self.keys.require(paths)
+        elif any(key_of(path) for path in paths):
+            raise LakeKeyMissing(f"files in {self.folder} are encrypted, and it was opened without keys")
+        return paths
 
     @contextmanager
     def new_file(self, day: str, load_seq: int) -> Iterator[Path]:
         """A path for a new Parquet file, in the folder of its day; what is there goes again when the block raises."""
-        path = self.folder / day / f"{load_seq:010d}-{uuid4().hex[:12]}.parquet"
+        key = self.keys.newest() if self.keys is not None else None
+        ending = "parquet" if key is None else f"k{key}.parquet"
+        path = self.folder / day / f"{load_seq:010d}-{uuid4().hex[:12]}.{ending}"
         path.parent.mkdir(exist_ok=True)
         try:
             yield path
@@ -145,17 +186,18 @@ class RecordTable:
             path.unlink(missing_ok=True)  # on a full disk its room is needed
             raise
 
-    def written(self, path: Path, returned: Sequence[Any]) -> Written:
-        """Make a file that DuckDB has written durable; `returned` is the row of its RETURN_STATS."""
+    def written(self, path: Path, rows: RowsWritten, since: int | None = None) -> Written:
+        """Make a file durable. `since` is when its records came into the table, where that was earlier (`DataFile`)."""
         with path.open("rb+") as file:
             os.fsync(file.fileno())
         sync_folder(path.parent)
         sync_folder(self.folder)
         return Written(
             path=path.relative_to(self.folder).as_posix(),
-            rows=returned[1],
-            size=returned[2],
-            statistics={name.strip('"'): values for name, values in returned[4].items()},
+            rows=rows.rows,
+            size=rows.size,
+            statistics=rows.bounds,
+            since=since,
         )
 
     def commit_load(self, load_seq: int, added: Sequence[Written], removed: Sequence[DataFile]) -> None:
@@ -164,24 +206,36 @@ class RecordTable:
 
     def commit_compaction(self, added: Sequence[Written], removed: Sequence[DataFile]) -> None:
         """Commit the same rows in other files. Raises Overtaken."""
+        self._require_present(removed)
         self._commit(added, removed, CommitProperties(), new_data=False)
 
-    def commit_expiry(self, removed: Sequence[DataFile]) -> None:
-        """Commit that files are no longer of the table; `vacuum` deletes them when no reader can hold them any more."""
-        self._commit([], removed, CommitProperties(), new_data=True)
+    def commit_expiry(self, removed: Sequence[DataFile], left: Sequence[Written] = ()) -> None:
+        """Commit that files are no longer of the table, and what is left of them in others. Raises Overtaken.
+
+        `vacuum` deletes them when no reader can hold them any more.
+        """
+        self._require_present(removed)
+        self._commit(left, removed, CommitProperties(), new_data=True)
+
+    def _require_present(self, files: Sequence[DataFile]) -> None:
+        """And catch up with our own commits, which would otherwise count as another's that changed what was read."""
+        gone = {file.path for file in files} - {file.path for file in self.snapshot().files}
+        if gone:
+            raise Overtaken(f"{len(gone)} of the files are no longer of the lake")
 
     def _commit(
         self, added: Sequence[Written], removed: Sequence[DataFile], properties: CommitProperties, *, new_data: bool
     ) -> None:
         milliseconds = time.time_ns() // 1_000_000  # the log's own bookkeeping, not the time of any record
         actions: list[AddAction | RemoveAction] = [
-            AddAction(file.path, file.size, {}, milliseconds, new_data, _delta_statistics(file)) for file in added
+            AddAction(file.path, file.size, {}, file.since or milliseconds, new_data, _delta_statistics(file))
+            for file in added
         ]
         actions += [RemoveAction(file.path, new_data, milliseconds, file.size, {}) for file in removed]
         with self._lock:
             try:
                 self._table.create_write_transaction(
-                    actions, mode="append", schema=delta_schema(), commit_properties=properties
+                    actions, mode="append", schema=self._table.schema(), commit_properties=properties
                 )
             except (CommitFailedError, DeltaError) as error:
                 raise Overtaken(f"the commit to the lake was refused: {error}") from error
@@ -198,11 +252,47 @@ class RecordTable:
                     os.fsync(file.fileno())
         sync_folder(log)
 
-    def vacuum(self) -> None:
-        """Delete files that no state of the last hour uses, also of interrupted loads. Under the loader's lock."""
+    def vacuum(self, *, at_once: bool = False) -> int:
+        """Delete files that no state of the last hour uses, also of interrupted loads; how many.
+
+        To be called under the loader's lock.
+        `at_once` leaves only those of the present state: whoever still reads a former one fails.
+        """
+        hours = 0 if at_once else READERS_HOURS
         with self._lock:
             # Without `full` it would pass over the files of interrupted loads, which no log entry names.
-            self._table.vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True)
+            gone = self._table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
+            self._table.update_incremental()
+        self._sweep()
+        return len(gone)
+
+    def _sweep(self) -> None:
+        """Remove folders of days that are empty, and what interrupted commits left in the log's folder."""
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and not folder.name.startswith("_"):
+                with suppress(OSError):  # it is not empty
+                    folder.rmdir()
+        an_hour_ago = time.time_ns() - READERS_HOURS * 3_600_000_000_000
+        for part in (self.folder / "_delta_log").glob("*.tmp"):
+            if part.stat().st_mtime_ns < an_hour_ago:
+                part.unlink(missing_ok=True)
+
+    def left_over(self, hours: int) -> list[str]:
+        """The files that no state of the last `hours` uses and that are on the disk all the same."""
+        with self._lock:
+            self._table.update_incremental()
+            return self._table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
+
+    def shorten_log(self) -> None:
+        """Sum up the log in a checkpoint, and delete entries that it makes needless and that are older than an hour."""
+        with self._lock:
+            self._table.update_incremental()
+            wanted = {name: value for name, value in _CONFIGURATION.items() if value is not None}
+            if wanted.items() - self._table.metadata().configuration.items():
+                self._table.alter.set_table_properties(wanted)  # it was made when entries were kept for longer
+            self._table.create_checkpoint()
+            self._sync_log()
+            self._table.cleanup_metadata()
 
 
 def _delta_statistics(file: Written) -> str:

@@ -5,19 +5,20 @@ All of it is done by the loader, under its lock.
 
 from bisect import bisect_right
 from collections import defaultdict
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import structlog
 
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.schema import literal
-from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.parquet import MERGED, write_rows
+from cdrelay.lake.retention import KeepTimes, Retention
+from cdrelay.lake.statements import key_of, statement
+from cdrelay.lake.table import DataFile, RecordTable, Written
 
 SMALL_BYTES = 32 * 2**20
 """A file below this is worth merging; above it, another merge would cost more than it saves."""
@@ -27,25 +28,74 @@ MERGED_BYTES = 64 * 2**20
 """So much is merged at once, or two files: a load, and with it a tick, waits for it."""
 
 
+FEW = 2
+"""So many are merged when it is done by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepReport:
+    """What an upkeep by hand did."""
+
+    files_before: int
+    files_after: int
+    files_merged: int
+    records_expired: int
+    files_deleted: int
+    """From the disk: those that no state of the last hour uses."""
+    bytes_after: int
+
+
 _log = structlog.get_logger(__name__)
 
 
-def keep_up(
-    table: RecordTable, engine: duckdb.DuckDBPyConnection, keep_from: datetime | None, *, tidying: bool = False
-) -> None:
-    """Do what is due, and let go of what is older than `keep_from`; `tidying` removes what went before from the disk.
+class Upkeep:
+    """Looks after one table, for its loader and under the loader's lock."""
 
-    What fails, for want of room as a rule, is logged and waits for the next time: records are loaded without it, and
-    ticks must not wait for it.
-    """
-    try:
-        compact(table, engine)
-        if keep_from is not None:
-            expire(table, keep_from)
-        if tidying:
-            table.vacuum()
-    except (CdrelayError, OSError, duckdb.Error) as error:
-        _log.warning("upkeep.failed", error=type(error).__name__)
+    def __init__(self, table: RecordTable, engine: duckdb.DuckDBPyConnection) -> None:
+        self._table = table
+        self._engine = engine
+        self._retention = Retention(table, engine)
+        self.failing: tuple[datetime, str] | None = None
+        """Since when it has failed each time, and why it did lastly; None: it did not fail."""
+
+    def keep_up(self, times: KeepTimes, now: datetime, *, tidying: bool = False) -> None:
+        """Do what is due; `tidying` removes what went before from the disk.
+
+        What fails, for want of room as a rule, is logged and waits for the next time: records are loaded without it,
+        and ticks must not wait for it.
+        """
+        try:
+            compact(self._table, self._engine)
+            self._retention.expire(times, now)
+            if tidying:
+                self._table.vacuum()
+            self.failing = None
+        except (CdrelayError, OSError, duckdb.Error) as error:
+            self.failing = (self.failing[0] if self.failing else now, type(error).__name__)
+            _log.warning("upkeep.failed", error=type(error).__name__)
+
+    def whole(self, times: KeepTimes, now: datetime) -> UpkeepReport:
+        """Do all that is due, however long it takes, and say what it was. Raises CdrelayError, OSError, duckdb.Error.
+
+        Again does nothing unless something became due.
+        """
+        before = self._table.snapshot()
+        merged = expired = 0
+        while step := compact(self._table, self._engine, many=FEW):
+            merged += step
+        while gone := self._retention.expire(times, now):
+            expired += gone
+        deleted = self._table.vacuum()
+        self._table.shorten_log()
+        after = self._table.snapshot()
+        return UpkeepReport(
+            files_before=len(before.files),
+            files_after=len(after.files),
+            files_merged=merged,
+            records_expired=expired,
+            files_deleted=deleted,
+            bytes_after=sum(file.size for file in after.files),
+        )
 
 
 def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = MANY) -> int:
@@ -56,28 +106,27 @@ def compact(table: RecordTable, engine: duckdb.DuckDBPyConnection, many: int = M
     by_day: dict[str, list[DataFile]] = defaultdict(list)
     for file in table.snapshot().files:
         if file.size < SMALL_BYTES:
-            by_day[file.path.partition("/")[0]].append(file)
+            by_day[file.day].append(file)
     crowded = {day: smallest(files) for day, files in by_day.items() if len(files) >= many}
     for day, files in crowded.items():
-        with table.new_file(day, max(file.last_load for file in files)) as target:
-            paths = table.absolute(files)
-            try:
-                # One organization's calls lie together then.
-                returned = _merge(engine, paths, target, "ORDER BY org_uuid, report_time")
-            except duckdb.OutOfMemoryException:
-                returned = _merge(engine, paths, target, "")  # a longer read of one organization, and nothing worse
-            merged = table.written(target, returned)
+        try:
+            # One organization's calls lie together then.
+            merged = _merge(table, engine, day, files, "ORDER BY org_uuid, report_time")
+        except duckdb.OutOfMemoryException:
+            merged = _merge(table, engine, day, files, "")  # a longer read of one organization, and nothing worse
         table.commit_compaction([merged], files)
     if crowded:
         table.vacuum()
     return sum(len(files) for files in crowded.values())
 
 
-def _merge(engine: duckdb.DuckDBPyConnection, paths: list[str], target: Path, order: str) -> tuple[Any, ...]:
-    sql = statement("compact_files", parquet=paths, target=literal(str(target)), order=order)
-    with closing(engine.cursor()) as cursor:
-        returned: tuple[Any, ...] = cursor.execute(sql).fetchall()[0]
-        return returned
+def _merge(
+    table: RecordTable, engine: duckdb.DuckDBPyConnection, day: str, files: list[DataFile], order: str
+) -> Written:
+    select = statement("merged_rows", parquet=table.absolute(files), columns=table.columns, order=order)
+    with table.new_file(day, max(file.last_load for file in files)) as target, closing(engine.cursor()) as cursor:
+        rows = write_rows(cursor, select, target, MERGED, table.keys)
+        return table.written(target, rows, since=max(file.written for file in files))
 
 
 def smallest(files: list[DataFile]) -> list[DataFile]:
@@ -87,18 +136,21 @@ def smallest(files: list[DataFile]) -> list[DataFile]:
     return by_size[: max(2, bisect_right(sums, MERGED_BYTES))]
 
 
-def expire(table: RecordTable, before: datetime) -> int:
-    """Let go of the files all of whose calls ended, and that were written, before a moment; how many records went.
+def encrypt_all(
+    table: RecordTable, engine: duckdb.DuckDBPyConnection, exclusively: Callable[[], AbstractContextManager[None]]
+) -> Iterator[int]:
+    """Write every file anew that is not encrypted with the newest key; after each, how many are left.
 
-    A late record of an old call thus stays until whoever is due it had the same time as for any other. A file goes as a
-    whole: records may stay longer than asked for, by as much as their file spans, never shorter.
+    Loads go on in between. Killed at any moment, doing it again does the rest. The old files stay on the disk until
+    `vacuum`. Raises CdrelayError when the table does not encrypt.
     """
-    old = [
-        file
-        for file in table.snapshot().files
-        if file.last_report_time < before and file.written < before.timestamp() * 1000
-    ]
-    if old:
-        table.commit_expiry(old)
-        table.vacuum()
-    return sum(file.rows for file in old)
+    if table.keys is None or table.keys.newest() is None:
+        raise CdrelayError("the lake does not encrypt; set encrypt_lake = true first")
+    while True:
+        with exclusively():
+            newest = table.keys.newest()
+            old = [file for file in table.snapshot().files if key_of(file.path) != newest]
+            if not old:
+                return
+            table.commit_compaction([_merge(table, engine, old[0].day, old[:1], "")], old[:1])
+        yield len(old) - 1

@@ -45,10 +45,6 @@ class WebhookRefused(PublisherError):
     """A resource type or secret that a webhook cannot have; the message says why."""
 
 
-class CallbackRefused(PublisherError):
-    """A callback URL or address that nothing is sent to; the message says why."""
-
-
 class CredentialUnknown(PublisherError):
     """No token or key has that id."""
 

@@ -45,6 +45,9 @@ class Field:
     values: tuple[str, ...] = ()
     """Documented values; new ones may come at any time and are kept."""
     example: str = ""
+    side: str = ""
+    """Whose personal data it holds, by the part they played: user (the owner of the record), calling, called,
+    redirecting, original (first called), owner (of the device). Empty: nobody's."""
 
 
 def fold(key: str) -> str:
@@ -81,6 +84,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Caller-ID name of the user on inbound legs, of the called party on outbound legs.",
         example="Alice Reed",
+        side="called",
     ),
     Field(
         "Call ID",
@@ -88,6 +92,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "SIP Call-ID of the leg, useful when opening a support case.",
         example="SSE1101163211405201218829100@10.177.4.29",
+        side="user",
     ),
     Field(
         "Calling line ID",
@@ -95,6 +100,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Caller-ID name of the calling party on inbound legs, of the user on outbound legs.",
         example="Bob Stone",
+        side="calling",
     ),
     Field(
         "Start time",
@@ -159,6 +165,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "MAC address of the device, twelve hex digits without separators, when known.",
         example="6C710D8ABC10",
+        side="user",
     ),
     Field(
         "Duration",
@@ -337,6 +344,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.UUID,
         "Identifier of the user, workspace or service that owns this record.",
         example="47f0d0c2-f05a-44cc-870d-7a3daf859c6c",
+        side="user",
     ),
     Field(
         "User type",
@@ -368,6 +376,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Display name of the person, workspace or service behind this record.",
         example="Alice Reed",
+        side="user",
     ),
     Field(
         "Called number",
@@ -375,6 +384,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Number of the user on inbound legs, of the called party on outbound legs.",
         example="+14085550123",
+        side="called",
     ),
     Field(
         "Calling number",
@@ -382,6 +392,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Number of the calling party on inbound legs, of the user on outbound legs.",
         example="+14085550101",
+        side="calling",
     ),
     Field("Location", "location", Kind.TEXT, "Name of the location, as shown in Control Hub.", example="Richardson"),
     Field(
@@ -391,6 +402,7 @@ FIELDS: tuple[Field, ...] = (
         "Keys the user pressed, before translation; includes access and feature codes.",
         leg="ORIGINATING",
         example="914085550123",
+        side="called",
     ),
     Field(
         "Releasing party",
@@ -406,6 +418,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Number that last redirected the call, for transfers, forwards and simultaneous ring.",
         example="+14085550150",
+        side="redirecting",
     ),
     Field(
         "Site UUID",
@@ -434,6 +447,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Account or authorization code entered for the call.",
         example="107",
+        side="user",
     ),
     Field("Model", "model", Kind.TEXT, "Model of the device used.", example="8851-3PCC"),
     Field(
@@ -491,6 +505,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "E.164 number of the record's owner, or the extension when no number is assigned.",
         example="+14085550101",
+        side="user",
     ),
     Field(
         "Call outcome",
@@ -608,6 +623,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.UUID,
         "User or service that last redirected the call.",
         example="1e9e14c7-4f25-4595-b9c7-26237f824536",
+        side="redirecting",
     ),
     Field(
         "Public Calling IP Address",
@@ -615,6 +631,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Public IP of the calling endpoint, where Internet telephony numbers (India) apply.",
         example="198.51.100.7",
+        side="calling",
     ),
     Field(
         "Public Called IP Address",
@@ -622,6 +639,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Public IP of the called endpoint, where Internet telephony numbers (India) apply.",
         example="198.51.100.9",
+        side="called",
     ),
     Field(
         "Caller ID number",
@@ -629,6 +647,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Number presented as caller ID; not necessarily E.164.",
         example="+14085550101",
+        side="calling",
     ),
     Field(
         "External caller ID number",
@@ -636,6 +655,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Location or organization number presented externally instead of the direct line.",
         example="+14085550100",
+        side="calling",
     ),
     Field(
         "Device owner UUID",
@@ -643,6 +663,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.UUID,
         "Owner of the device when someone else's shared or multi-line appearance was used.",
         example="1e9e14c7-4f25-4595-b9c7-26237f824536",
+        side="owner",
     ),
     Field(
         "Call Recording Platform Name",
@@ -674,6 +695,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.UUID,
         "First party that redirected the call.",
         example="e8e730a0-ee04-4df4-90a6-b7072aec9062",
+        side="original",
     ),
     Field(
         "Recall type",
@@ -769,6 +791,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Emergency location number used for an emergency call or callback.",
         example="+14085550199",
+        side="user",
     ),
     Field(
         "Emergency number source",
@@ -792,6 +815,7 @@ FIELDS: tuple[Field, ...] = (
         Kind.TEXT,
         "Extra detail for the transfer type, for example the recognised intent.",
         example="for Pediatric Services",
+        side="calling",
     ),
     Field(
         "Answer reason", "answer_reason", Kind.TEXT, "Newest key (seen September 2026); published meaning not found."

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from cdrelay import __version__
+from cdrelay.collector.drift import Drift
 from cdrelay.hub.openapi import install_openapi
 from cdrelay.hub.routes import install_hub
 from cdrelay.hub.status import CollectorStores, PublisherStores, StatusSource
 from cdrelay.serving import Worker
 from cdrelay.wiring.collector import CollectorParts, collector_workers, install_collector, open_collector
 from cdrelay.wiring.foundation import Foundation, Role
+from cdrelay.wiring.ledger import install_ledger
 from cdrelay.wiring.pages import install_pages
 from cdrelay.wiring.publisher import PublisherParts, install_publisher, open_publisher, publisher_workers
 
@@ -46,6 +48,8 @@ def assemble(foundation: Foundation, roles: frozenset[Role]) -> Running:
     install_hub(app, status, spools, pages="hub" in roles)
     if "hub" in roles and publisher is not None:
         install_pages(app, foundation, publisher)
+    if collector is not None:
+        install_ledger(app, foundation, collector, pages="hub" in roles)
     install_openapi(app)
     return Running(foundation, app, workers, status, publisher, collector)
 
@@ -61,5 +65,13 @@ def _status_source(
         None
         if publisher is None
         else PublisherStores(publisher.store.lake, publisher.store.spool, publisher.cuts, publisher.outbox),
-        None if collector is None else CollectorStores(collector.store.lake, collector.store.spool, collector.ledger),
+        None
+        if collector is None
+        else CollectorStores(
+            collector.store.lake,
+            collector.store.spool,
+            collector.ledger,
+            collector.alarms,
+            Drift(collector.database),
+        ),
     )

@@ -5,14 +5,15 @@ import ssl
 from datetime import timedelta
 from pathlib import Path
 
-from cdrelay.publisher.alerts.mail import AlertMail, MailServer
-from cdrelay.publisher.alerts.queue import Alerts
-from cdrelay.publisher.alerts.sending import AlertSender, AlertWebhooks, watch_given_up
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits, trusted_authorities
+from cdrelay.callbacks.retry import RetryPolicy
+from cdrelay.notices.mail import MailServer, NoticeMail
+from cdrelay.notices.sending import NoticeSender
+from cdrelay.publisher.alerts.alerts import Alerts
+from cdrelay.publisher.alerts.telling import AlertWebhooks, watch_given_up
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.preparing import Preparation
 from cdrelay.publisher.delivery.recording import Attempts
-from cdrelay.publisher.delivery.retry import RetryPolicy
 from cdrelay.publisher.delivery.sending import Sender
 from cdrelay.publisher.delivery.webhooks import Webhooks
 from cdrelay.serving import Worker
@@ -33,13 +34,13 @@ def delivery_workers(foundation: Foundation, webhooks: Webhooks, outbox: Outbox)
 
     async def tell_webhooks() -> None:
         async with CallbackClient(limits, trust=trust) as callbacks:
-            channel = AlertWebhooks(webhooks, callbacks, sha256=settings.sign_sha256)
-            await AlertSender("webhook", alerts, channel.tell, clock, random.random).run()
+            channel = AlertWebhooks(webhooks.secret, callbacks, sha256=settings.sign_sha256)
+            await NoticeSender("webhook", alerts.notices, channel.tell, clock, random.random).run()
 
     async def tell_by_mail() -> None:
-        channel = AlertMail(_mail_server(settings), trust, alerts.partner_name)
+        channel = NoticeMail(mail_server(settings), trust, alerts.mail_text)
         try:
-            await AlertSender("mail", alerts, channel.tell, clock, random.random).run()
+            await NoticeSender("mail", alerts.notices, channel.tell, clock, random.random).run()
         finally:
             channel.close()
 
@@ -102,7 +103,8 @@ def trust_of(settings: Settings) -> ssl.SSLContext:
         ) from error
 
 
-def _mail_server(settings: Settings) -> MailServer:
+def mail_server(settings: Settings) -> MailServer:
+    """Where mail is handed in, as set."""
     host, _, port = settings.mail_server.rpartition(":")
     return MailServer(
         host.strip("[]"),

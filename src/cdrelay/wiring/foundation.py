@@ -11,9 +11,10 @@ from typing import Literal
 import duckdb
 from argon2 import PasswordHasher
 
+from cdrelay.backup.restoring import RESTORING, RestoreRefused
 from cdrelay.clock import Clock, SystemClock
 from cdrelay.contract.answers import Patience
-from cdrelay.control.database import Database
+from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.incidents import Incidents
 from cdrelay.control.receipts import Receipts
 from cdrelay.control.secrets_at_rest import SecretBox
@@ -26,6 +27,7 @@ from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
 from cdrelay.provider_exchange import ClientLimits
 from cdrelay.settings import Settings
+from cdrelay.wiring.living import duties, lake_keys
 
 HalfName = Literal["publisher", "collector"]
 Role = Literal["publisher", "collector", "hub"]
@@ -59,24 +61,37 @@ class Store:
     loader: Loader
     quarantine: Quarantine
     engine: duckdb.DuckDBPyConnection
+    table: RecordTable
 
 
 def open_foundation(settings: Settings, clock: Clock | None = None, hasher: PasswordHasher | None = None) -> Foundation:
     """Open (at first: make) the home folder: control database, migrated, and the key of the secrets at rest.
 
-    A clock and a hasher of passwords are given by tests alone.
+    A clock and a hasher of passwords are given by tests alone. Raises DatabaseUnavailable, also where the database is
+    gone: an empty one in its place would know no source and no partner, and turn their payloads away for good.
+    Raises RestoreRefused while the home is not restored to its end.
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = clock or SystemClock()
     closing = ExitStack()
-    database = Database(settings.home / "control.db")
+    if (settings.home / RESTORING).exists():
+        raise RestoreRefused(
+            f"a restore into {settings.home} is under way, or was interrupted: then delete the folder and restore again"
+        )
+    database, key_file = Database(settings.home / "control.db"), settings.home / "secret.key"
+    # The key is made after the database.
+    if key_file.exists() and not database.path.exists():
+        raise DatabaseUnavailable(
+            f"the control database {database.path} is gone, and {settings.home} was in use: put it back, from a backup"
+            f" if need be; or move {key_file} away too, to begin anew"
+        )
     closing.callback(database.close)
     database.migrate()
     return Foundation(
         settings=settings,
         clock=clock,
         database=database,
-        secrets=SecretBox(settings.home / "secret.key"),
+        secrets=SecretBox(key_file),
         incidents=Incidents(database, clock),
         closing=closing,
         hasher=hasher or PasswordHasher(),
@@ -132,7 +147,9 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
     foundation.closing.callback(engine.close)
     spool = Spool(folder / "spool", settings.disk_reserve_bytes)
     quarantine = Quarantine(folder / "quarantine")
-    table = RecordTable(folder / "lake")
+    keys = lake_keys(settings, half, foundation.secrets)
+    keys.serve(engine)
+    table = RecordTable(folder / "lake", keys)
     loader = Loader(
         spool,
         table,
@@ -140,6 +157,7 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
         quarantine,
         foundation.clock,
         load_limits(settings, half),
-        Receipts(foundation.database, half).keep,
+        Receipts(foundation.database, half, foundation.incidents.record).keep,
+        duties(settings, half, foundation.database, foundation.secrets, foundation.clock),
     )
-    return Store(folder, spool, Lake(table, engine), loader, quarantine, engine)
+    return Store(folder, spool, Lake(table, engine), loader, quarantine, engine, table)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from cdrelay.callbacks.client import CallbackClient
 from cdrelay.hub.oauth.consent_page import consent_router
 from cdrelay.hub.oauth.tokens_page import TokensPage, tokens_router
 from cdrelay.hub.setup.draft import Drafts
@@ -19,7 +20,6 @@ from cdrelay.hub.sign_in.routes import sign_in_router
 from cdrelay.hub.sign_in.sessions import SessionLimits, SignIn
 from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.api.rate_limit import RateLimit
-from cdrelay.publisher.delivery.callback import CallbackClient
 from cdrelay.publisher.delivery.delivery_log import DeliveryLog
 from cdrelay.wiring.access import open_administrators, open_oauth, open_provider
 from cdrelay.wiring.delivering import callback_limits, trust_of

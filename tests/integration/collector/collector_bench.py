@@ -3,24 +3,34 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from fastapi import FastAPI
 
 from cdrelay.clock import ManualClock
+from cdrelay.collector.admission import ReceivingLimits
+from cdrelay.collector.agenda import Agenda
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.ledger import Ledger, ReconciliationReport
+from cdrelay.collector.manifests import Manifests
+from cdrelay.collector.quarantine_counts import QuarantineByHour
 from cdrelay.collector.receiving import Receiver
-from cdrelay.collector.reconciliation import Reconciler
-from cdrelay.collector.routes import webhook_router
+from cdrelay.collector.reconciliation import Reconciler, ReconcileRules
+from cdrelay.collector.routes import AfterCommit, webhook_router
 from cdrelay.collector.sources import SourceChange, Sources
+from cdrelay.collector.stores import Stores
 from cdrelay.contract.answers import Patience
+from cdrelay.contract.history import HistoryRules
+from cdrelay.contract.windows import Period
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.provider_exchange import ClientLimits
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
+from cdrelay.wiring.collector import open_tokens
 from tests.support.provider import TOKEN, Call, Provider, body_of
 from tests.support.server import serving as serving_app
 
@@ -42,39 +52,47 @@ class Bench:
         self.sources = Sources(self.database, self.foundation.secrets, self.clock)
         self.ledger = Ledger(self.database)
         self.aside = Aside(self.store.folder / "aside")
+        self.manifests = Manifests(self.database)
+        self.stores = Stores(
+            ledger=self.ledger,
+            agenda=Agenda(self.database, self.manifests),
+            manifests=self.manifests,
+            lake=self.store.lake,
+            loader=self.store.loader,
+            spool=self.store.spool,
+            quarantine=QuarantineByHour(self.store.quarantine),
+            new_id=lambda: str(uuid4()),
+        )
+        self.at_once = 4
 
     def close(self) -> None:
         """Close what was opened."""
         self.foundation.close()
 
-    def receiver(self, *, body_limit: int = 10_000_000, unpacked_limit: int = 20_000_000, reserve: int = 0) -> Receiver:
-        """On the bench's spool."""
+    def receiver(
+        self, *, body_limit: int = 10_000_000, unpacked_limit: int = 20_000_000, reserve: int = 0, **limits: Any
+    ) -> Receiver:
+        """On the bench's spool; `limits` are further ones of ReceivingLimits."""
         spool = Spool(self.store.spool.folder, reserve)
-        return Receiver(
-            self.sources,
-            spool,
-            self.aside,
-            self.incidents,
-            self.clock,
-            body_limit_bytes=body_limit,
-            unpacked_limit_bytes=unpacked_limit,
-        )
+        bounds = ReceivingLimits(body_bytes=body_limit, unpacked_bytes=unpacked_limit, **limits)
+        return Receiver(self.sources, spool, self.aside, self.incidents, self.clock, bounds)
 
     def reconciler(self, provider: Provider, name: str = "webex") -> Reconciler:
         """Over the real parts, with `provider` as that of a source."""
         if name not in {source.name for source in self.sources.list()}:
             self.sources.add(name, SourceChange(api=provider.base, token=TOKEN))
+        # No pause between two questions to cdr_feed: a manual clock stands still.
+        history = replace(HistoryRules(), first_requests=0)
+        every = timedelta(hours=12)
         return Reconciler(
             self.sources,
-            self.ledger,
-            self.store.lake,
-            self.store.loader,
-            self.store.spool,
+            self.stores,
+            open_tokens(self.foundation, self.sources).token_for,
             incidents=self.incidents,
             clock=self.clock,
-            rules=self.settings.rules,
-            limits=LIMITS,
-            every_seconds=43_200,
+            rules=ReconcileRules(
+                rules=self.settings.rules, history=history, limits=LIMITS, every=every, at_once=self.at_once
+            ),
         )
 
     def deliver(self, records: Iterable[Call], source: str = "webex") -> None:
@@ -82,9 +100,15 @@ class Bench:
         envelope = Envelope(id=str(uuid4()), source=source, channel="webhook", received=self.clock.now())
         self.store.spool.put(envelope, body_of(records))
 
+    def period(self, hour: int) -> Period:
+        """That hour of the day."""
+        start = START.replace(hour=hour, minute=0)
+        return Period(start, start + timedelta(hours=1))
+
     def states(self) -> dict[tuple[str, int], str]:
-        """The ledger, by organization and hour of the day."""
-        return {(row.org_uuid, row.window.start.hour): row.state for row in self.ledger.rows(most=100_000)}
+        """The ledger where there were calls, by organization and hour of the day."""
+        rows = [row for row in self.ledger.rows(most=100_000) if row.expected or row.stored]
+        return {(row.org_uuid, row.window.start.hour): row.state for row in rows}
 
 
 async def only(reconciler: Reconciler) -> ReconciliationReport:
@@ -103,9 +127,9 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def serving(receiver: Receiver) -> AsyncIterator[str]:
+async def serving(receiver: Receiver, after_commit: AfterCommit | None = None) -> AsyncIterator[str]:
     """The receiver over real HTTP; its address."""
     app = FastAPI()
-    app.include_router(webhook_router(receiver))
+    app.include_router(webhook_router(receiver, after_commit))
     async with serving_app(app) as address:
         yield address

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cdrelay.collector.aside import Aside
-from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.lake.spool import Envelope
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -13,7 +13,7 @@ def keep(aside: Aside, number: int, body: bytes) -> None:
 
 
 def kept(aside: Aside) -> list[str]:
-    return [Spool.open(path).envelope.id for path in aside.newest(100)]
+    return [one.envelope.id for one in aside.bodies(100)]
 
 
 def test_only_the_newest_files_stay(tmp_path: Path) -> None:
@@ -31,3 +31,23 @@ def test_only_so_many_bytes_stay_and_the_newest_always_does(tmp_path: Path) -> N
     assert kept(aside) == ["2", "1"]
     keep(aside, 3, b"{" * 5_000)
     assert kept(aside) == ["3"]
+
+
+def test_a_body_is_found_and_dropped_by_the_name_of_its_payload(tmp_path: Path) -> None:
+    aside = Aside(tmp_path)
+    for number in range(2):
+        keep(aside, number, b"{" * (number + 1))
+    found = aside.find("1")
+    assert found is not None
+    assert found.body() == b"{{"
+    assert [aside.drop("1"), aside.drop("1"), aside.find("1")] == [True, False, None]
+    assert kept(aside) == ["0"]
+
+
+def test_what_a_crash_left_half_written_is_swept_and_what_is_damaged_passed_over(tmp_path: Path) -> None:
+    aside = Aside(tmp_path)
+    keep(aside, 1, b"{")
+    (tmp_path / "20261124T000000000000-x.part").write_bytes(b"half")
+    (tmp_path / "20261124T000000000000-y.payload").write_bytes(b"no envelope")
+    assert aside.sweep() == 1
+    assert kept(aside) == ["1"]

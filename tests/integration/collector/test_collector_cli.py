@@ -11,7 +11,7 @@ import typer
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
-from cdrelay.cli import collector
+from cdrelay.cli import collector, ledger, reconcile
 from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
 from cdrelay.settings import read_settings
@@ -27,8 +27,8 @@ class Shell:
         self._home = home
         self._app = typer.Typer()
         self._app.add_typer(collector.app, name="collector")
-        self._app.command("reconcile")(collector.reconcile)
-        self._app.command("ledger")(collector.ledger)
+        self._app.command("reconcile")(reconcile.reconcile)
+        self._app.add_typer(ledger.app, name="ledger")
 
     def run(self, *words: str, stdin: str = "") -> Result:
         context = Context(read_settings({"CDRELAY_HOME": str(self._home), "CDRELAY_API_ATTEMPTS": "1"}))
@@ -60,9 +60,10 @@ def test_a_source_is_added_changed_rotated_listed_and_removed(shell: Shell, tmp_
     )  # fmt: skip
     shell.run("collector", "source", "rotate-secret", "webex", "--secret", "newer")
     (listed,) = shell.json("collector", "source", "list")
-    listed.pop("created_at")
-    assert listed == {
+    shown = {what: listed[what] for what in ("name", "kind", "signed", "rotating", "api", "token")}
+    assert shown == {
         "name": "webex",
+        "kind": "webhook",
         "signed": True,
         "rotating": True,
         "api": "https://analytics.webexapis.com",
@@ -92,10 +93,9 @@ async def test_reconciling_fetches_what_is_missing_and_the_ledger_shows_it(shell
     assert (report["fetched"], report["repaired"], report["short"], report["problem"]) == (3, 1, 0, None)
     assert table.exit_code == 0
     assert "webex" in table.stdout
-    (row,) = shell.json("ledger", "--org", A)
-    assert (row["expected"], row["stored"], row["state"]) == (3, 3, "repaired")
-    assert shell.json("ledger", "--state", "short") == []
-    assert shell.json("ledger", "--hours", "5")[0]["repaired"] == 1
+    (row,) = [row for row in shell.json("ledger", "windows", "--org", A) if row["expected"]]
+    assert (row["stored"], row["state"]) == (3, "repaired")
+    assert shell.json("ledger", "windows", "--state", "short") == []
     (payload,) = shell.json("collector", "payloads")
     assert (payload["channel"], payload["added"]) == ("repair", 3)
     assert shell.json("collector", "quarantine", "list") == []
@@ -113,3 +113,39 @@ async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked
     assert (short.exit_code, refused.exit_code) == (1, 1)
     assert json.loads(short.stdout)[0]["short"] == 1
     assert "access token" in json.loads(refused.stdout)[0]["problem"]
+
+
+async def test_reconciling_a_period_and_an_organization_by_ids(shell: Shell) -> None:
+    clock = SystemClock()
+    ended = (clock.now() - timedelta(hours=3)).replace(minute=10, second=0, microsecond=0)
+    async with Provider(clock, records=calls(A, ended, 3)) as provider:
+        words = ["collector", "source", "add", "webex", "--api", provider.base, "--token", TOKEN]
+        await asyncio.to_thread(shell.run, *words)
+        hour = f"{ended:%Y-%m-%dT%H:00}", f"{ended + timedelta(hours=1):%Y-%m-%dT%H:00}"
+        words = ["reconcile", "--source", "webex", "--org", A, "--from", hour[0], "--to", hour[1], "--ids"]
+        (report,) = await asyncio.to_thread(shell.json, *words)
+        other = await asyncio.to_thread(shell.run, "reconcile", "webex", "--source", "another")
+    assert (report["windows"], report["fetched"], report["cause"]) == (1, 3, "hand")
+    assert len([request for request in provider.requests if "cdrcountbyorg" in request]) == 1
+    rows = shell.json("ledger", "windows", "--org", A)
+    assert [(row["expected"], row["proof"]) for row in rows if row["expected"]] == [(3, "ids")]
+    assert other.exit_code == 2
+
+
+def test_a_report_is_imported_and_tried_out_before(shell: Shell, tmp_path: Path) -> None:
+    shell.run("collector", "source", "add", "webex")
+    ended = SystemClock().now() - timedelta(days=20)
+    rows = [call.wire() for call in calls(A, ended, 2)]
+    file = tmp_path / "report.csv"
+    file.write_text("\r\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]))
+    tried = shell.run("collector", "import", str(file), "--source", "webex", "--dry-run", "--json")
+    assert json.loads(tried.stdout) | {"first": "", "last": ""} == {
+        "records": 2, "quarantined": 0, "organizations": 1, "first": "", "last": "",
+    }  # fmt: skip
+    assert shell.json("collector", "payloads") == []
+    done = shell.run("collector", "import", str(file), "--source", "webex")
+    assert done.exit_code == 0
+    assert "added" in done.stdout
+    (payload,) = shell.json("collector", "payloads")
+    assert (payload["channel"], payload["added"]) == ("report", 2)
+    assert shell.run("collector", "import", str(file), "--source", "nobody").exit_code == 1

@@ -1,6 +1,10 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from cdrelay.collector.comparison import Former, State, Verdict, window_of
 from cdrelay.collector.errors import SourceUnknown
@@ -31,7 +35,29 @@ def test_a_later_verdict_replaces_the_former_and_adds_what_was_brought(ledger_be
     (row,) = ledger.rows()
     assert (row.expected, row.stored, row.state, row.fetched) == (6, 6, "repaired", 3)
     assert row.checked_at == START + timedelta(hours=1)
-    assert ledger.former("webex", row.window) == {A: Former(6, 3, "repaired")}
+    seen: dict[str, Former] = {}
+
+    def look(former: Mapping[str, Former]) -> list[Verdict]:
+        seen.update(former)
+        return []
+
+    ledger.revise("webex", row.window, START, look)
+    assert seen == {A: Former(6, 3, "repaired", 6, START + timedelta(hours=1))}
+
+
+def test_since_when_nothing_is_missing_and_by_which_ways_it_came_is_kept(ledger_bench: Bench) -> None:
+    ledger = ledger_bench.ledger
+    short, complete = said(A, 2, 5, 4, "short", brought=1), said(A, 2, 5, 5, "repaired", brought=1)
+    ledger.write("webex", [replace(short, way="repair", reason="1 missing")], START)
+    (row,) = ledger.rows()
+    assert (row.ways, row.completed_at, row.reason) == (("repair",), None, "1 missing")
+    ledger.write("webex", [replace(complete, way="history", proof="ids")], START + timedelta(hours=1))
+    ledger.write("webex", [replace(complete, way="repair", brought=0)], START + timedelta(hours=2))
+    (row,) = ledger.rows()
+    assert (row.ways, row.completed_at) == (("repair", "history"), START + timedelta(hours=1))
+    assert (row.proof, row.reason) == ("counts", None)
+    ledger.write("webex", [short], START + timedelta(hours=3))
+    assert ledger.rows()[0].completed_at is None
 
 
 def test_hours_and_totals_add_up_over_organizations(ledger_bench: Bench) -> None:
@@ -53,17 +79,20 @@ def test_rows_are_chosen_by_period_organization_and_state(ledger_bench: Bench) -
     assert [row.state for row in ledger.rows(org_uuid=A)] == ["open", "matched"]
     assert [row.org_uuid for row in ledger.rows(states=["short"])] == [B]
     assert len(ledger.rows(most=2)) == 2
-    assert ledger.organizations("webex") == {A, B}
+    assert ledger.organizations("webex", START - timedelta(hours=4)) == {A, B}
+    assert ledger.organizations("webex", START - timedelta(hours=2)) == {A}
 
 
-def test_only_what_is_short_and_out_of_reach_is_given_up_and_once(ledger_bench: Bench) -> None:
+def test_only_what_is_short_is_given_up_and_once(ledger_bench: Bench) -> None:
     ledger = ledger_bench.ledger
     ledger.write("webex", [said(A, 3, 2, 1, "short"), said(B, 3, 2, 2, "matched"), said(A, 1, 2, 1, "short")], START)
     edge = window_of(START - timedelta(hours=3), Rules()).end
-    assert ledger.give_up("webex", edge - timedelta(milliseconds=1)) == []
-    (lost,) = ledger.give_up("webex", edge)
-    assert (lost.org_uuid, lost.state) == (A, "lost")
-    assert ledger.give_up("webex", edge) == []
+    assert ledger.short("webex", ended_by=edge - timedelta(milliseconds=1)) == []
+    rows = ledger.short("webex", ended_by=edge)
+    assert [row.org_uuid for row in rows] == [A]
+    assert ledger.give_up(rows, "no way is left") == rows
+    assert ledger.give_up(rows, "no way is left") == []
+    assert [row.reason for row in ledger.rows(states=["lost"])] == ["1 missing; no way is left"]
     assert ledger.totals() == LedgerTotals(matched=1, short=1, lost=1)
 
 
@@ -73,3 +102,35 @@ def test_a_removed_source_takes_its_ledger_with_it(ledger_bench: Bench) -> None:
     assert ledger_bench.ledger.rows() == []
     with pytest.raises(SourceUnknown):
         ledger_bench.ledger.write("webex", [said(A, 2, 5, 5, "matched")], START)
+
+
+def test_a_window_that_was_not_compared_says_so_and_stays_so_out_of_reach(ledger_bench: Bench) -> None:
+    ledger = ledger_bench.ledger
+    window = window_of(START - timedelta(hours=2), Rules())
+    ledger.write("webex", [said(A, 2, 5, 5, "matched")], START)
+    ledger.note_uncompared("webex", window, {B: 3}, [A, B], "not compared yet", START)
+    ledger.note_uncompared("webex", window, {B: 3}, [A, B], "HTTP 503", START)
+    row = next(row for row in ledger.rows() if row.org_uuid == B)
+    assert (row.state, row.proof, row.stored, row.reason) == ("open", "none", 3, "HTTP 503")
+    for _ in range(2):
+        ledger.leave_uncompared("webex", window.start, window.end)
+    states = {row.org_uuid: (row.state, row.proof, row.reason) for row in ledger.rows()}
+    assert states == {
+        A: ("matched", "counts", None),
+        B: ("open", "none", "left the provider's reach uncompared; HTTP 503"),
+    }
+
+
+def test_what_is_short_is_found_by_its_index_however_old_the_ledger_is(ledger_bench: Bench) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def see(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        asked.append((statement, values))
+
+    event.listen(ledger_bench.database._readers, "before_cursor_execute", see)
+    ledger_bench.ledger.short("webex", ended_by=START, due_by=START)
+    event.remove(ledger_bench.database._readers, "before_cursor_execute", see)
+    statement, values = asked[-1]
+    with ledger_bench.database.read() as connection:
+        plan = list(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).scalars(3))
+    assert "ix_ledger_incomplete" in plan[0]

@@ -221,8 +221,8 @@ async def test_a_body_that_makes_no_sense_is_400_and_lies_aside(
         status, _ = await post(session, address, body, X_Spark_Signature=sign(SECRET, body))
     assert status == 400
     assert nothing_left(signed)
-    (path,) = signed.aside.newest(10)
-    assert Spool.open(path).body() == body
+    (kept,) = signed.aside.bodies()
+    assert kept.body() == body
     assert [incident.part for incident in signed.incidents.latest()] == ["receive"]
 
 

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -5,9 +6,12 @@ from sqlalchemy import select
 
 from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
 from cdrelay.collector.sources import SourceChange, Sources
+from cdrelay.control.database import Database
 from cdrelay.control.tables import sources
 from tests.integration.collector.collector_bench import START, Bench
 
+API = "https://analytics.webexapis.com"
+ORG = "11111111-2222-4333-8444-555555555555"
 GIVEN = SourceChange(secret="a secret", api="https://analytics.webexapis.com/v1", token="a token")
 
 
@@ -69,6 +73,67 @@ def test_a_secret_that_is_set_is_valid_alone_and_one_rotated_to_beside_the_older
     assert bench.sources.rotate("webex", "newer").secrets == ("newer", "a secret")
     assert bench.sources.change("webex", SourceChange(secret="newest")).secrets == ("newest",)
     assert bench.sources.end_rotation("webex").secrets == ("newest",)
+
+
+def test_what_is_pulled_has_a_customer_and_a_time_and_what_delivers_a_secret_and_a_feed_type(bench: Bench) -> None:
+    pulled = SourceChange(api="https://analytics.webexapis.com", org_id=ORG, cursor="2026-11-24T10:00:00.000Z")
+    bench.sources.add("customer", pulled, "cdr_stream")
+    bench.sources.add("webex", SourceChange(feed_type="billing", history_api="https://analytics-calling.webexapis.com"))
+    customer, webex = bench.sources.list()
+    assert (customer.org_uuid, customer.cursor, customer.history_base) == (ORG, pulled.cursor, pulled.api)
+    assert (webex.feed_type, webex.history_base) == ("billing", "https://analytics-calling.webexapis.com")
+    emptied = bench.sources.change("webex", SourceChange(feed_type="", history_api=""))
+    assert (emptied.feed_type, emptied.history_base) == ("", None)
+    assert bench.sources.change("customer", SourceChange(org_id="")).org_uuid is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("carrier-pigeon", SourceChange()),
+        ("webhook", SourceChange(org_id=ORG)),
+        ("webhook", SourceChange(cursor="2026-11-24T10:00:00.000Z")),
+        ("webhook", SourceChange(feed_type="all")),
+        ("webhook", SourceChange(history_api="http://example.com")),
+        ("cdr_stream", SourceChange()),
+        ("cdr_stream", SourceChange(api=API, org_id="nobody")),
+        ("cdr_stream", SourceChange(api=API, secret="a secret")),
+        ("cdr_stream", SourceChange(api=API, feed_type="analytics")),
+    ],
+)
+def test_what_does_not_go_together_is_refused(bench: Bench, kind: str, given: SourceChange) -> None:
+    with pytest.raises(SourceRefused):
+        bench.sources.add("webex", given, kind)
+    assert bench.sources.list() == ()
+
+
+async def test_a_source_that_is_pulled_takes_no_deliveries(bench: Bench) -> None:
+    bench.sources.add("customer", SourceChange(api=API), "cdr_stream")
+    with pytest.raises(SourceUnknown):
+        await bench.sources.known("customer")
+
+
+def test_only_partner_endpoints_are_reconciled_against(bench: Bench) -> None:
+    bench.sources.add("customer", SourceChange(api=API, token="t"), "cdr_stream")
+    bench.sources.add("webex", SourceChange(api=API, token="t"))
+    bench.sources.add("without-api", SourceChange(token="t"))
+    bench.sources.add("without-token", SourceChange(api=API))
+    assert [one.name for one in bench.sources.list() if one.reconcilable] == ["webex"]
+
+
+def test_of_two_changes_at_once_none_is_lost(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    database = Database(bench.database.path)
+    other_process = Sources(database, bench.foundation.secrets, bench.clock)
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(30):
+            api, token = f"https://api-{number}.example.com", f"token-{number}"
+            changes = (bench.sources, SourceChange(api=api)), (other_process, SourceChange(token=token))
+            done = [pool.submit(sources.change, "webex", change) for sources, change in changes]
+            [one.result() for one in done]
+            source = bench.sources.get("webex")
+            assert (source.api, source.token) == (api, token)
+    database.close()
 
 
 def test_a_removed_source_is_unknown(bench: Bench) -> None:

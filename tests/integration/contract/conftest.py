@@ -26,10 +26,13 @@ from cdrelay.publisher.directory.relations import Relations
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import Foundation, Running, assemble, open_administrators, open_foundation, open_oauth
+from tests.support.ledger_builder import HOUR, LedgerBuilder, org
 from tests.support.server import serving
 
 REDIRECT_URI = "https://reader.example.com/back"
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
+CERTIFIED = org(1)
+"""An organization in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     assert running.publisher is not None
     assert running.collector is not None
     running.collector.sources.add("provider", SourceChange())
+    ledger_of(running)
     directory, traffic = running.publisher.directory, Traffic(Plan(organizations=3, shaped=False))
     partner = directory.add_partner("Reseller")
     for one in traffic.organizations:
@@ -104,6 +108,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
             oauth.redeem(integration, code, REDIRECT_URI, "").refresh_token,
         )
     foundation.close()
+
+
+def ledger_of(running: Running) -> None:
+    """An organization's hours, so that there is something to certify."""
+    collector = running.collector
+    assert collector is not None
+    builder = LedgerBuilder(running.foundation.database, collector.store.spool, collector.store.loader)
+    hours = (NOW - number * HOUR for number in range(2, 6))
+    builder.rows({"source": "provider", "org_uuid": CERTIFIED, "window_start": start} for start in hours)
 
 
 def entries(foundation: Foundation, name: str, since: datetime) -> dict[str, str]:

@@ -25,7 +25,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
 from cdrelay.contract.times import write_time
-from tests.integration.contract.conftest import NOW, REDIRECT_URI, Whole
+from tests.integration.contract.conftest import CERTIFIED, NOW, REDIRECT_URI, Whole
 
 SEED = 20261124
 HOUR = {"startTime": write_time(NOW - timedelta(hours=2)), "endTime": write_time(NOW - timedelta(hours=1))}
@@ -41,7 +41,9 @@ EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
     # What a CSV text must hold no schema says.
     "/v1/directory/import": {"positive_data_acceptance": ("400",)},
 }
-PAGES = re.compile(r"(GET|POST) /((sign-in|sign-out|password|setup|deliveries|tokens)(/.*)?)?|POST /v1/authorize")
+PAGES = re.compile(
+    r"(GET|POST) /((sign-in|sign-out|password|setup|deliveries|tokens|ledger|trace|drift)(/.*)?)?|POST /v1/authorize"
+)
 _USUAL = {
     "positive_data_acceptance": POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES,
     "negative_data_rejection": NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES,
@@ -132,11 +134,20 @@ def make_right(whole: Whole, case: Any) -> None:
             case.query["startTimeForNextFetch"] = HOUR["startTime"]
     elif path == "/v1/intake/records" and case.media_type == "application/json":
         case.query, case.body = {}, {"items": [whole.record]}
+    elif path.startswith("/api/ledger"):
+        case.query |= {"from": "2026-11-24T12:00Z", "to": "2026-11-24T15:00Z", "source": "provider", "orgId": CERTIFIED}
     elif path.startswith("/v1/directory/"):
         make_entry_right(whole, case, path.split("/")[3])
     elif path == "/webhooks/{source}":
         case.path_parameters["source"] = "provider"
-    elif path == "/v1/authorize":
+    else:
+        make_token_request_right(whole, case)
+
+
+def make_token_request_right(whole: Whole, case: Any) -> None:
+    """Name clients and tokens that are there."""
+    path = case.operation.path
+    if path == "/v1/authorize":
         case.query |= {"client_id": whole.client_id, "redirect_uri": REDIRECT_URI}
     elif path == "/v1/access_token":
         case.body = whole.client | {"grant_type": "refresh_token", "refresh_token": whole.refresh_token}

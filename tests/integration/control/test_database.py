@@ -160,6 +160,46 @@ def test_a_folder_that_is_gone_is_unavailable(tmp_path: Path) -> None:
         pass
 
 
+def test_a_file_that_was_taken_away_is_unavailable_and_is_not_made_anew(database: Database) -> None:
+    """Whoever has it open could go on with it, and would lose what it writes when the file does not come back."""
+    away = database.path.with_name("away.db")
+    with database.write() as connection:
+        connection.execute(insert(incidents).values(INCIDENT))
+    _move(database.path, away)
+
+    with pytest.raises(DatabaseUnavailable, match="cannot be read: unable to open"), database.read():
+        pass
+    with pytest.raises(DatabaseUnavailable, match="cannot be written: unable to open"), database.write():
+        pass
+    assert not database.path.exists()
+
+    _move(away, database.path)
+    assert _count(database) == 1
+
+
+def test_a_file_that_took_the_place_of_another_is_the_one_that_is_used(database: Database, tmp_path: Path) -> None:
+    other = Database(tmp_path / "other.db")
+    other.migrate()
+    with other.write() as connection:
+        connection.execute(insert(incidents).values(INCIDENT))
+    other.close()
+    assert _count(database) == 0
+
+    _move(database.path, tmp_path / "away.db")
+    _move(other.path, database.path)
+
+    assert _count(database) == 1
+    with database.write() as connection:
+        connection.execute(insert(incidents).values(INCIDENT))
+    assert _count(database) == 2
+
+
+def _move(path: Path, to: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        if (file := path.with_name(path.name + ending)).exists():
+            file.rename(to.with_name(to.name + ending))
+
+
 def test_a_broken_constraint_is_no_outage(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as connection:
         connection.execute(insert(organizations), [ORGANIZATION, ORGANIZATION])

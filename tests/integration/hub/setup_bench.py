@@ -8,13 +8,13 @@ from datetime import datetime
 
 from argon2 import PasswordHasher
 
+from cdrelay.callbacks.retry import Decision
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import window_of_tick
 from cdrelay.publisher.access.administrators import Administrators
-from cdrelay.publisher.alerts.queue import Alerts
+from cdrelay.publisher.alerts.alerts import Alerts
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, delivery_id
 from cdrelay.publisher.delivery.recording import Attempts, Judged
-from cdrelay.publisher.delivery.retry import Decision
 from cdrelay.publisher.errors import AdministratorUnknown
 from cdrelay.publisher.parties import Partner, Role
 from cdrelay.wiring import PublisherParts, Running

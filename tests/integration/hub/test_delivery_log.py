@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cdrelay.publisher.delivery.retry import Delivered, GiveUp, RetryAt, SwitchOff
+from cdrelay.callbacks.retry import Delivered, GiveUp, RetryAt, SwitchOff
 from tests.integration.hub.conftest import NOW
 from tests.integration.hub.setup_bench import Office, words
 from tests.support.visitor import Seen, Visitor

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from cdrelay.callbacks.retry import RetryAt, SwitchOff
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.signature import SIGNATURE_HEADER, sign
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.delivery.retry import RetryAt, SwitchOff
 from cdrelay.publisher.errors import WebhookUnknown
 from cdrelay.traffic import Plan, Traffic
 from tests.integration.hub.conftest import NOW

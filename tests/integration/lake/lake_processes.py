@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from cdrelay.clock import ManualClock
+from cdrelay.lake.erasure import LakeEraser
 from cdrelay.lake.files import write_durably
+from cdrelay.lake.forgotten import Forgotten
 from cdrelay.lake.load import LoadLimits, Receipt
 from cdrelay.lake.spool import Envelope, NoRoom, Spool
 from tests.support.lake_builder import LakeBuilder, document, record
@@ -77,6 +79,17 @@ def drain(folder: Path, kill: Kill | None = None, batch_bytes: int = 2**20, larg
     if largest_file is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     lake.loader.drain()
+
+
+def erase(folder: Path, forgotten: Forgotten, kill: Kill | None = None) -> None:
+    """Erase a person from the lake and delete the old files."""
+    countdown = _Countdown(kill)
+    lake = LakeBuilder(folder, ManualClock(NOW))
+    countdown.watch_disk()
+    eraser = LakeEraser(lake.table, lake.engine, lake.loader.exclusively, forgotten)
+    for _ in eraser.run():
+        countdown.at("step")
+    eraser.purge()
 
 
 def receive(folder: Path, names: Sequence[str], kill: Kill | None = None) -> None:

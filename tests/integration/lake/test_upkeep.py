@@ -8,7 +8,8 @@ from typing import Any
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
-from cdrelay.lake.schema import literal, literals
+from cdrelay.lake.parquet import REWRITTEN, write_rows
+from cdrelay.lake.schema import literals
 from cdrelay.lake.table import DataFile, RecordTable
 from cdrelay.lake.upkeep import MANY, compact, smallest
 from cdrelay.records.fields import FIELDS, Kind
@@ -184,12 +185,11 @@ def test_a_busy_day_is_merged_within_the_memory_of_the_engine(lake: LakeBuilder)
     written = []
     for _ in range(8):
         with lake.table.new_file("2026-11-24", 2) as target, closing(lake.engine.cursor()) as cursor:
-            copied = cursor.execute(
-                "COPY (SELECT r.* REPLACE (uuid()::VARCHAR AS report_id)"  # noqa: S608 - paths of this test
-                f" FROM read_parquet({literals([one])}) AS r, range(20))"
-                f" TO {literal(str(target))} (FORMAT parquet, RETURN_STATS)"
+            select = (
+                "SELECT r.* REPLACE (uuid()::VARCHAR AS report_id)"  # noqa: S608 - paths of this test
+                f" FROM read_parquet({literals([one])}) AS r, range(20)"
             )
-            written.append(lake.table.written(target, copied.fetchall()[0]))
+            written.append(lake.table.written(target, write_rows(cursor, select, target, REWRITTEN, None)))
     lake.table.commit_load(2, written, [])
     assert compact(lake.table, lake.engine, many=4) == 9
     assert lake.lake.total() == 8 * 40_000 + 2000

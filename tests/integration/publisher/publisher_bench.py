@@ -13,14 +13,14 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from fastapi import FastAPI
 
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits
 from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.alerts.queue import Alerts
+from cdrelay.publisher.alerts.alerts import Alerts
 from cdrelay.publisher.api.partner_api import partner_router
 from cdrelay.publisher.api_errors import install_error_handlers
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits
 from cdrelay.publisher.delivery.cuts import Cuts
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.preparing import Preparation

@@ -2,39 +2,35 @@
 
 import asyncio
 import json
-import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import Row, insert, select
 
+from cdrelay.callbacks.client import trusted_authorities
+from cdrelay.callbacks.retry import Answered, NotReached, Outcome, Unsendable
 from cdrelay.clock import ManualClock
 from cdrelay.contract.signature import verify
 from cdrelay.control.tables import administrators
 from cdrelay.control.tables import alerts as alerts_table
-from cdrelay.publisher.alerts.mail import AlertMail, MailServer
-from cdrelay.publisher.alerts.queue import Alert, switched_off
-from cdrelay.publisher.alerts.sending import AlertSender, AlertWebhooks
-from cdrelay.publisher.delivery.callback import trusted_authorities
-from cdrelay.publisher.delivery.retry import Answered, NotReached, Outcome, Unsendable
+from cdrelay.notices.mail import MailServer, NoticeMail
+from cdrelay.notices.queue import Notice
+from cdrelay.notices.sending import NoticeSender
+from cdrelay.publisher.alerts.alerts import switched_off
+from cdrelay.publisher.alerts.telling import AlertWebhooks
 from cdrelay.publisher.parties import Partner
 from cdrelay.wiring import delivery_workers
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.integration.publisher.test_sending import put, state
 from tests.support.authority import Authority, make_authority
 from tests.support.callback import Answer, Callback
+from tests.support.mailbox import PASSWORD, USER, Mailbox, mail_server
 
 ALLOWED = {"allow_http_callbacks": True, "allow_callbacks_to_private_addresses": True}
 MAIL = {"mail_server": "127.0.0.1:1", "mail_from": "cdrelay@example.com"}
-USER, PASSWORD = "cdrelay", "mail-password-9431"
 GONE = "the callback answered 410: it is gone"
 
 
@@ -67,70 +63,16 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return make_authority(tmp_path_factory.mktemp("authority"))
 
 
-class Mailbox:
-    """Keeps what is handed in; `answers` are what it says to recipients, then 250."""
-
-    def __init__(self) -> None:
-        self.messages: list[EmailMessage] = []
-        self.envelopes: list[tuple[str | None, list[str]]] = []
-        self.over_tls: list[bool] = []
-        self.answers: list[str] = []
-
-    async def handle_RCPT(  # noqa: N802
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        """Take or refuse a recipient."""
-        if self.answers:
-            return self.answers.pop(0)
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        """Keep a message."""
-        self.messages.append(message_from_bytes(envelope.content or b"", policy=default))  # type: ignore[arg-type]
-        self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
-        self.over_tls.append(session.ssl is not None)
-        return "250 OK"
-
-
-def knows_the_password(
-    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
-) -> AuthResult:
-    """Whether somebody may sign in."""
-    right = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=right, handled=False) if not right else AuthResult(success=True)
-
-
-@asynccontextmanager
-async def mail_server(mailbox: Mailbox, authority: Authority | None = None) -> AsyncIterator[int]:
-    """A mail server on a free port; with an authority it wants TLS and a password."""
-    more: dict[str, object] = {}
-    if authority is not None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(authority.certificate)
-        more = {
-            "tls_context": context,
-            "require_starttls": True,
-            "authenticator": knows_the_password,
-            "auth_required": True,
-        }
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox, **more), "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-def by_mail(bench: Bench, port: int, **server: object) -> AlertMail:
+def by_mail(bench: Bench, port: int, **server: object) -> NoticeMail:
     """Mail to a server on that port."""
     what = MailServer("127.0.0.1", port, "cdrelay@example.com", **({"starttls": False, "seconds": 2.0} | server))  # type: ignore[arg-type]
-    return AlertMail(what, trusted_authorities(), bench.alerts.partner_name)
+    return NoticeMail(what, trusted_authorities(), bench.alerts.mail_text)
 
 
-async def send(bench: Bench, mail: AlertMail) -> int:
+async def send(bench: Bench, mail: NoticeMail) -> int:
     """All mail that is due."""
     try:
-        return await AlertSender("mail", bench.alerts, mail.tell, bench.clock, lambda: 1.0).send_due()
+        return await NoticeSender("mail", bench.alerts.notices, mail.tell, bench.clock, lambda: 1.0).send_due()
     finally:
         mail.close()
 
@@ -138,8 +80,8 @@ async def send(bench: Bench, mail: AlertMail) -> int:
 async def tell_webhooks(bench: Bench) -> int:
     """All alerts for URLs that are due."""
     async with bench.callbacks(answer_seconds=0.5) as callbacks:
-        channel = AlertWebhooks(bench.webhooks, callbacks, sha256=bench.settings.sign_sha256)
-        return await AlertSender("webhook", bench.alerts, channel.tell, bench.clock, lambda: 1.0).send_due()
+        channel = AlertWebhooks(bench.webhooks.secret, callbacks, sha256=bench.settings.sign_sha256)
+        return await NoticeSender("webhook", bench.alerts.notices, channel.tell, bench.clock, lambda: 1.0).send_due()
 
 
 async def switch_off(bench: Bench, partner: Partner, alert_url: str | None = None, secret: str | None = None) -> None:
@@ -216,16 +158,16 @@ async def test_mail_goes_over_starttls_with_a_password(bench: Bench, partner: Pa
     mailbox = Mailbox()
     async with mail_server(mailbox, authority) as port:
         server = MailServer("127.0.0.1", port, "cdrelay@example.com", True, USER, PASSWORD)
-        mail = AlertMail(server, trusted_authorities(authority.ca_file), bench.alerts.partner_name)
+        mail = NoticeMail(server, trusted_authorities(authority.ca_file), bench.alerts.mail_text)
         assert await send(bench, mail) == 2
     assert mailbox.over_tls == [True, True]
     assert PASSWORD not in repr(server)
 
 
-async def outcome_of(bench: Bench, mail: AlertMail, target: str = "ada@example.com") -> Outcome:
+async def outcome_of(bench: Bench, mail: NoticeMail, target: str = "ada@example.com") -> Outcome:
     """One try."""
     try:
-        return await mail.tell(Alert(1, START, "nobody", "mail", target, "subject", "what"))
+        return await mail.tell(Notice(1, START, "nobody", "mail", target, "subject", "what"))
     finally:
         mail.close()
 
@@ -252,7 +194,7 @@ async def test_a_wrong_password_is_told_without_it(bench: Bench, authority: Auth
     mailbox = Mailbox()
     async with mail_server(mailbox, authority) as port:
         server = MailServer("127.0.0.1", port, "cdrelay@example.com", True, USER, "wrong-password")
-        mail = AlertMail(server, trusted_authorities(authority.ca_file), bench.alerts.partner_name)
+        mail = NoticeMail(server, trusted_authorities(authority.ca_file), bench.alerts.mail_text)
         assert await outcome_of(bench, mail) == NotReached("the mail server answered 535")
 
 
@@ -290,7 +232,7 @@ async def test_mail_that_does_not_get_through_is_tried_again_for_a_day(bench: Be
         attempts.append(bench.clock.now() - START)
         await send(bench, by_mail(bench, 1))
         bench.advance(minutes=1)
-        while not bench.alerts.due("mail", 9) and latest(bench)[0].next_attempt_at is not None:
+        while not bench.alerts.notices.due("mail", 9) and latest(bench)[0].next_attempt_at is not None:
             bench.advance(minutes=1)
     assert [step.total_seconds() / 60 for step in attempts[:8]] == [0, 1, 3, 7, 15, 31, 63, 123]
     assert attempts[-1] <= timedelta(hours=24)
@@ -318,7 +260,7 @@ async def test_a_mail_that_nobody_could_send_for_a_day_is_not_sent_any_more(benc
     async with mail_server(mailbox) as port:
         await send(bench, by_mail(bench, port))
     assert mailbox.messages == []
-    assert bench.alerts.due("mail", 9) == []
+    assert bench.alerts.notices.due("mail", 9) == []
 
 
 async def test_a_mail_server_that_says_nothing_is_not_waited_for_long(bench: Bench) -> None:

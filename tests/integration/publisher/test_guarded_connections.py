@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cdrelay.publisher.delivery.bodies import PackedBody
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits
-from cdrelay.publisher.delivery.retry import Answered, NotReached
+from cdrelay.callbacks.bodies import PackedBody
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits
+from cdrelay.callbacks.retry import Answered, NotReached
 from tests.support.callback import Answer, Callback
 
 BODY = PackedBody.pack(b"{}")

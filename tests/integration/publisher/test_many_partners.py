@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
+from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.contract.windows import Period
 from cdrelay.control.tables import partners, webhooks
-from cdrelay.publisher.delivery.bodies import PackedBody
 from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.support.callback import Callback

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Response
 
-from cdrelay.publisher.delivery.bodies import PackedBody
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits, trusted_authorities
-from cdrelay.publisher.delivery.retry import Answered, NotReached
+from cdrelay.callbacks.bodies import PackedBody
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits, trusted_authorities
+from cdrelay.callbacks.retry import Answered, NotReached
 from cdrelay.settings import SettingError, read_settings
 from cdrelay.wiring import assemble, open_foundation
 from tests.support.authority import Authority, make_authority

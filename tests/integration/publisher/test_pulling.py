@@ -1,9 +1,8 @@
 """Pulling records from another provider: another publisher of ours, over real HTTP, that misbehaves on request."""
 
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -12,13 +11,13 @@ from uuid import uuid4
 
 import pytest
 
-from cdrelay.clock import ManualClock
 from cdrelay.contract.answers import ProviderError, ProviderRefused, ProviderRejected, ProviderUnavailable
 from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.lake.spool import Envelope
-from cdrelay.publisher.sources.pulling import Puller, pull_rules
+from cdrelay.provider_history import pull_rules
+from cdrelay.publisher.sources.pulling import Puller
 from cdrelay.publisher.sources.running import Reader
 from cdrelay.publisher.sources.source_settings import RecordSource, SourceSettings
 from cdrelay.publisher.sources.taking import Kept, Taker
@@ -26,43 +25,12 @@ from cdrelay.settings import read_settings
 from cdrelay.wiring import PublisherParts, assemble, client_limits, intake_limits, open_foundation, source_readers
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, record
 from tests.integration.publisher.source_bench import home_in
+from tests.support.front import Front, PassingClock
 from tests.support.lake_builder import document
 from tests.support.server import serving
 
 PAGE = 5
 SINCE = START - timedelta(hours=1)
-
-
-class PassingClock(ManualClock):
-    """Whoever sleeps on it wakes at once, that much later; how long is noted."""
-
-    def __init__(self) -> None:
-        super().__init__(START)
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.advance(timedelta(seconds=seconds))
-
-
-@dataclass
-class Front:
-    """Stands before the app of a provider: notes what is asked, and answers in its place while there is trouble."""
-
-    app: Any
-    troubles: deque[tuple[int, bytes] | None] = field(default_factory=deque)
-    """Status and body for the next requests, one by one; None lets one through."""
-    asked: list[str] = field(default_factory=list)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.asked.append(f"{scope['path']}?{scope['query_string'].decode()}")
-        trouble = self.troubles.popleft() if self.troubles else None
-        if trouble is None:
-            await self.app(scope, receive, send)
-            return
-        status, body = trouble
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/html")]})
-        await send({"type": "http.response.body", "body": body})
 
 
 @dataclass
@@ -101,7 +69,7 @@ class Pair:
 
 @pytest.fixture
 def homes(tmp_path: Path, empty_database: Path) -> Iterator[tuple[Any, Any]]:
-    clock = PassingClock()
+    clock = PassingClock(START)
     provider, own = (
         open_foundation(
             read_settings({}, home=home_in(tmp_path / name, empty_database), disk_reserve_bytes=0, **more), clock

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.publisher.delivery.bodies import PackedBody
 from cdrelay.publisher.delivery.deliveries import Delivery, Due, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts, Judged

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.clock import ManualClock
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.delivery.bodies import PackedBody
 from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from cdrelay.publisher.parties import Partner
 from tests.integration.publisher.publisher_bench import START, Bench, ids, record, report_id

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from cdrelay.callbacks.bodies import PackedBody
+from cdrelay.callbacks.retry import Delivered
 from cdrelay.contract.windows import Period
-from cdrelay.publisher.delivery.bodies import PackedBody
 from cdrelay.publisher.delivery.deliveries import Attempt, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts, Judged
-from cdrelay.publisher.delivery.retry import Delivered
 from cdrelay.publisher.parties import Partner
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cdrelay.publisher.delivery.bodies import PackedBody
-from cdrelay.publisher.delivery.callback import CallbackClient, CallbackLimits
-from cdrelay.publisher.delivery.retry import Answered, NotReached, Outcome
+from cdrelay.callbacks.bodies import PackedBody
+from cdrelay.callbacks.client import CallbackClient, CallbackLimits
+from cdrelay.callbacks.retry import Answered, NotReached, Outcome
 
 SMALL = PackedBody.pack(b'{"items":[]}')
 # More than the buffers between two sockets take, so that who sends it notices whether it is read.

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from cdrelay.callbacks.guard import CallbackRefused
 from cdrelay.control.tables import webhooks
 from cdrelay.publisher.delivery.webhooks import BY_OPERATOR, LONGEST_SECRET
 from cdrelay.publisher.errors import (
-    CallbackRefused,
     PartnerUnknown,
     WebhookExists,
     WebhookRefused,

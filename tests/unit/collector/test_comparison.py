@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdrelay.collector.comparison import (
+    Check,
     Finding,
     Former,
     State,
@@ -15,9 +16,10 @@ from cdrelay.collector.comparison import (
     judge,
     margin,
     verdict,
+    why,
     window_of,
 )
-from cdrelay.collector.source_run import spans_due
+from cdrelay.collector.schedule import spans_due
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import read_time, write_time
 from cdrelay.contract.windows import Period
@@ -48,8 +50,7 @@ ORG_A, ORG_B, ORG_C = "a", "b", "c"
         (6, 5, 1, "repaired", SETTLED, "short"),
         (5, 6, 0, "matched", SETTLED, "surplus"),
         (6, 6, 0, "surplus", SETTLED, "matched"),
-        (5, 4, 0, "short", GONE, "lost"),
-        (5, 4, 0, "short", GONE - timedelta(milliseconds=1), "short"),
+        (5, 4, 0, "short", GONE, "short"),
         (5, 4, 0, "lost", GONE, "lost"),
         (5, 5, 1, "lost", GONE, "repaired"),
     ],
@@ -57,7 +58,8 @@ ORG_A, ORG_B, ORG_C = "a", "b", "c"
 def test_state_follows_from_counts_history_and_time(
     expected: int, stored: int, fetched: int, previous: State | None, *, now: datetime, state: State
 ) -> None:
-    assert judge(expected, stored, fetched, previous, now=now, window=HOUR, rules=RULES) == state
+    found = Finding(ORG_A, expected, stored)
+    assert judge(found, fetched, previous, now=now, window=HOUR, rules=RULES) == state
 
 
 @given(
@@ -71,7 +73,7 @@ def test_a_missing_record_is_always_told_and_nothing_else_is_called_missing(
     expected: int, stored: int, fetched: int, previous: State | None, minutes: int
 ) -> None:
     now = HOUR.end + timedelta(minutes=minutes)
-    state = judge(expected, stored, fetched, previous, now=now, window=HOUR, rules=RULES)
+    state = judge(Finding(ORG_A, expected, stored), fetched, previous, now=now, window=HOUR, rules=RULES)
     assert (state in {"short", "lost"}) == (stored < expected)
 
 
@@ -101,13 +103,18 @@ def test_compressed_contracts_leave_spans_to_compare(factor: float) -> None:
     assert all(in_reach(span, SETTLED, rules) == span for span in spans)
 
 
-def test_an_organization_missing_on_either_side_counts_zero() -> None:
-    found = compare({ORG_A: 3, ORG_C: 0}, {ORG_B: 2}, unlisted=[ORG_B])
-    assert found == [Finding(ORG_A, 3, 0), Finding(ORG_B, 0, 2), Finding(ORG_C, 0, 0)]
+def test_a_record_that_came_and_is_not_stored_is_missing_though_the_counts_are_equal() -> None:
+    found = Finding(ORG_A, 5, 5, absent=1)
+    assert judge(found, 0, "matched", now=SETTLED, window=HOUR, rules=RULES) == "short"
+
+
+def test_an_organization_missing_on_either_side_counts_zero_and_a_known_one_is_looked_at() -> None:
+    found = compare({ORG_A: 3, ORG_C: 0}, {ORG_B: 2}, known=[ORG_B, "d"])
+    assert found == [Finding(ORG_A, 3, 0), Finding(ORG_B, 0, 2), Finding(ORG_C, 0, 0), Finding("d", 0, 0)]
 
 
 def test_records_of_other_providers_are_no_surplus() -> None:
-    assert compare({ORG_A: 1}, {ORG_A: 1, ORG_B: 2}, unlisted=()) == [Finding(ORG_A, 1, 1)]
+    assert compare({ORG_A: 1}, {ORG_A: 1, ORG_B: 2}, known=()) == [Finding(ORG_A, 1, 1)]
 
 
 LATE = Period(HOUR.start + timedelta(minutes=20), HOUR.end)
@@ -115,33 +122,66 @@ LEAVING = HOUR.start + timedelta(minutes=20) + RULES.reach
 
 
 def _late(before: Finding, after: Finding, *, whole_hour: int, former: Former | None) -> tuple[int, int, str] | None:
-    found = verdict(before, after, whole_hour=whole_hour, former=former, span=LATE, now=LEAVING, rules=RULES)
+    check = Check(span=LATE, before=before, after=after, whole_hour=whole_hour, asked=before.missing > 0)
+    found = verdict(check, former, now=LEAVING, rules=RULES)
     return None if found is None else (found.expected, found.stored, found.state)
 
 
 def test_the_end_of_an_hour_that_is_complete_says_nothing_about_the_whole() -> None:
     equal = Finding(ORG_A, 4, 4)
-    assert _late(equal, equal, whole_hour=9, former=Former(10, 0, "short")) is None
+    assert _late(equal, equal, whole_hour=9, former=Former(10, 0, "matched", 10)) is None
     assert _late(equal, equal, whole_hour=9, former=None) is None
 
 
 def test_a_late_record_in_the_end_of_an_hour_is_added_to_what_the_whole_was_expected_to_hold() -> None:
-    former = Former(10, 0, "matched")
+    former = Former(10, 0, "matched", 10)
     after = _late(Finding(ORG_A, 5, 4), Finding(ORG_A, 5, 5), whole_hour=11, former=former)
     assert after == (11, 11, "repaired")
 
 
 def test_what_is_missing_from_the_beginning_of_an_hour_stays_missing() -> None:
-    former = Former(10, 0, "short")
+    former = Former(10, 0, "short", 8)
     after = _late(Finding(ORG_A, 5, 4), Finding(ORG_A, 5, 5), whole_hour=9, former=former)
     assert after == (10, 9, "short")
 
 
+def test_what_came_for_the_beginning_of_an_hour_after_it_left_the_reach_is_seen() -> None:
+    equal = Finding(ORG_A, 4, 4)
+    assert _late(equal, equal, whole_hour=10, former=Former(10, 0, "short", 9)) == (10, 10, "matched")
+
+
+def _whole(before: Finding, after: Finding, former: Former | None = None, **more: object) -> tuple[int, str, str]:
+    asked = bool(more.pop("asked", before.missing > 0))
+    check = Check(span=HOUR, before=before, after=after, whole_hour=after.stored, asked=asked, **more)  # type: ignore[arg-type]
+    found = verdict(check, former, now=SETTLED, rules=RULES)
+    assert found is not None
+    return found.brought, found.state, found.proof
+
+
 def test_what_repairs_bring_is_told_once_and_only_by_repairs() -> None:
     before, after = Finding(ORG_A, 5, 4), Finding(ORG_A, 5, 5)
-    whole = verdict(before, after, whole_hour=5, former=None, span=HOUR, now=SETTLED, rules=RULES)
-    assert whole is not None
-    assert (whole.brought, whole.state) == (1, "repaired")
-    untouched = verdict(after, Finding(ORG_A, 5, 7), whole_hour=7, former=None, span=HOUR, now=SETTLED, rules=RULES)
-    assert untouched is not None
-    assert (untouched.brought, untouched.state) == (0, "surplus")
+    assert _whole(before, after) == (1, "repaired", "counts")
+    assert _whole(after, Finding(ORG_A, 5, 7)) == (0, "surplus", "counts")
+    told_by_another_run = Former(5, 1, "repaired", 5)
+    assert _whole(before, after, told_by_another_run) == (0, "repaired", "counts")
+
+
+def test_only_a_complete_window_is_proved_by_ids() -> None:
+    assert _whole(Finding(ORG_A, 5, 5), Finding(ORG_A, 5, 5), by_ids=True)[2] == "ids"
+    assert _whole(Finding(ORG_A, 5, 4), Finding(ORG_A, 5, 4), by_ids=True)[1:] == ("short", "counts")
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "problem", "in_quarantine", "words"),
+    [
+        (Finding(ORG_A, 5, 5), "matched", None, 0, None),
+        (Finding(ORG_A, 5, 7), "surplus", None, 0, "2 stored that the provider does not count"),
+        (Finding(ORG_A, 5, 3), "short", None, 0, "2 missing; the records endpoint does not give them"),
+        (Finding(ORG_A, 5, 3), "short", "HTTP 500", 0, "2 missing; HTTP 500"),
+        (Finding(ORG_A, 5, 3), "short", None, 2, "2 missing, 2 in quarantine"),
+    ],
+)
+def test_a_window_that_is_not_as_it_should_be_says_why(
+    found: Finding, state: State, problem: str | None, in_quarantine: int, words: str | None
+) -> None:
+    assert why(found, state, problem=problem, in_quarantine=in_quarantine) == words

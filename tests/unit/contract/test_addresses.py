@@ -1,6 +1,6 @@
 import pytest
 
-from cdrelay.contract.addresses import AddressRefused, checked_base, next_page, redirected_base
+from cdrelay.contract.addresses import AddressRefused, checked_address, checked_base, next_page, redirected_base
 
 BASE = "https://analytics.webexapis.com"
 EU = "https://analytics-calling-eu.webexapis.com"
@@ -114,3 +114,27 @@ def test_the_next_page_is_read_from_the_link_header(link: str | None, following:
 def test_a_next_page_elsewhere_is_not_followed(link: str) -> None:
     with pytest.raises(AddressRefused):
         next_page(link, ASKED)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://webexapis.com/v1/access_token", "http://127.0.0.1:8000/v1/authorize?of=1", "http://localhost/v1/x"],
+)
+def test_addresses_that_secrets_are_sent_to_are_kept_as_they_are(given: str) -> None:
+    assert checked_address(given, "token-url") == given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "webexapis.com",
+        "http://webexapis.com/v1",
+        "ftp://webexapis.com",
+        "https://a:b@webexapis.com",
+        "https://h/#f",
+    ],
+)
+def test_others_are_refused_with_what_they_are_of(given: str) -> None:
+    with pytest.raises(AddressRefused, match="token-url"):
+        checked_address(given, "token-url")

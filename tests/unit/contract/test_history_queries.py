@@ -40,6 +40,7 @@ def test_the_numbers_are_the_documented_ones() -> None:
 def test_compressed_time_divides_every_duration_and_no_number() -> None:
     assert RULES.compressed(60) == HistoryRules(
         feed=HistoryWindow(span=12 * MINUTE, settle=timedelta(seconds=5), reach=48 * MINUTE),
+        feed_longest_reach=timedelta(hours=12),
         stream=HistoryWindow(span=2 * MINUTE, settle=timedelta(seconds=1), reach=12 * MINUTE),
         rate_period=timedelta(seconds=1),
     )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from cdrelay.collector.drift import DriftTotals
 from cdrelay.collector.ledger import LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
@@ -42,6 +43,8 @@ def collector(ago: int = 2, **states: int) -> CollectorStatus:
         latest=[],
         ledger=LedgerTotals(**states),
         hours=hours,
+        alarms=[],
+        drift=DriftTotals(),
     )
 
 

@@ -3,16 +3,25 @@
 import re
 from importlib.resources import files
 
+import deltalake
 import duckdb
 import pytest
 
-from cdrelay.lake.schema import COLUMN_TYPES, KEY_COLUMNS, OWN_COLUMNS, delta_schema, literal, literals
+from cdrelay.lake.schema import COLUMN_TYPES, DOCUMENTED, KEY_COLUMNS, OWN_COLUMNS, Columns, literal, literals
 from cdrelay.lake.selection import whose
 from cdrelay.lake.statements import statement
-from cdrelay.records.fields import FIELDS
+from cdrelay.records.fields import FIELDS, Field, Kind
 
 PIECES = {
-    "files": literals(["a.parquet"]),
+    "label": literal("k1"),
+    "key": literal("0123456789abcdef"),
+    "level": "3",
+    "rows_in_group": "8192",
+    "bytes_in_group": literal("16MB"),
+    "organizations": literals(["11111111-2222-4333-8444-555555555555"]),
+    "known_by": '"user"',
+    "personal": '"user"',
+    "most": "10",
     "earliest": "TIMESTAMP WITH TIME ZONE '2026-11-24 00:00:00+00'",
     "latest": "TIMESTAMP WITH TIME ZONE '2026-11-25 00:00:00+00'",
     "day": "DATE '2026-11-24'",
@@ -31,6 +40,8 @@ PIECES = {
     **whose(by_holder=True),
     "claimed": "true",
     "selected": "true",
+    "filled": "false",
+    "replaced": "r.extra",
 }
 
 
@@ -51,10 +62,15 @@ def texts(*, expressions: bool = False) -> dict[str, str]:
     return found
 
 
+MORE = Columns(tuple(Field(f'it\'s "{kind.value}"', f"more_{kind.value}", kind, "promoted") for kind in Kind))
+"""A table in which a key of every kind was promoted, with names that must be quoted."""
+
+
+@pytest.mark.parametrize("columns", [DOCUMENTED, MORE], ids=["documented", "promoted"])
 @pytest.mark.parametrize("name", sorted(texts()))
-def test_a_statement_renders_to_sql_that_parses(name: str) -> None:
+def test_a_statement_renders_to_sql_that_parses(name: str, columns: Columns) -> None:
     needed = {piece: PIECES[piece] for piece in set(re.findall(r"\{\{(\w+)\}\}", texts()[name])) & PIECES.keys()}
-    rendered = statement(name, parquet=["x.parquet"], **needed)
+    rendered = statement(name, parquet=["x.parquet"], columns=columns, **needed)
     assert "{{" not in rendered
     with duckdb.connect() as engine:
         assert engine.extract_statements(rendered)
@@ -81,8 +97,9 @@ def test_an_unknown_statement_is_an_error() -> None:
 
 def test_no_files_are_no_rows_of_the_same_columns() -> None:
     with duckdb.connect() as engine:
-        engine.execute(statement("export_columns", parquet=[], start="NULL", end="NULL", organization="NULL"))
-        assert [column[0] for column in engine.description or ()] == list(COLUMN_TYPES)
+        nothing = {"start": "NULL", "end": "NULL", "organization": "NULL"}
+        engine.execute(statement("export_columns", parquet=[], columns=MORE, **nothing))
+        assert [column[0] for column in engine.description or ()] == list(MORE.types)
         assert engine.fetchall() == []
 
 
@@ -102,4 +119,15 @@ def test_every_field_has_one_column_and_ours_are_beside_them() -> None:
 
 
 def test_the_table_has_the_columns_of_the_engine() -> None:
-    assert [field.name for field in delta_schema().fields] == list(COLUMN_TYPES)
+    assert [field.name for field in MORE.delta_schema().fields] == list(MORE.types)
+    assert list(MORE.types)[: len(COLUMN_TYPES)] == list(COLUMN_TYPES)
+
+
+def test_a_table_says_itself_what_was_promoted() -> None:
+    said = MORE.delta_schema().to_json()
+    assert Columns.of(deltalake.Schema.from_json(said)) == MORE
+
+
+def test_a_statement_that_carries_whole_rows_needs_the_columns_of_the_table() -> None:
+    with pytest.raises(KeyError):
+        statement("rewrite_file", parquet=["x.parquet"])

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cdrelay.callbacks.bodies import PackedBody, PlainBody
 from cdrelay.contract.manifest import digest_of
-from cdrelay.publisher.delivery.bodies import Body, BodyWriter, PackedBody, PlainBody
+from cdrelay.publisher.delivery.bodies import Body, BodyWriter
 
 
 def body_of(*records: tuple[str, bytes], frame_bytes: int = 100_000) -> Body:

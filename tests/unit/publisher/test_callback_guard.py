@@ -2,8 +2,7 @@
 
 import pytest
 
-from cdrelay.publisher.delivery.callback_guard import require_callback_url, why_not
-from cdrelay.publisher.errors import CallbackRefused
+from cdrelay.callbacks.guard import CallbackRefused, require_callback_url, why_not
 
 REFUSED = {
     "127.0.0.1": "is loopback",

@@ -6,11 +6,11 @@ from threading import Event
 
 import pytest
 
+from cdrelay.callbacks.retry import Delivered
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery
 from cdrelay.publisher.delivery.recording import Judged, Together
-from cdrelay.publisher.delivery.retry import Delivered
 
 TICK = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 WINDOW = Period(TICK - timedelta(minutes=10), TICK - timedelta(minutes=5))

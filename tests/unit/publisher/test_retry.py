@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdrelay.publisher.delivery.retry import (
+from cdrelay.callbacks.retry import (
     Answered,
     Decision,
     Delivered,

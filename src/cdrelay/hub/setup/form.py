@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cdrelay.callbacks.guard import require_callback_url
 from cdrelay.errors import CdrelayError
 from cdrelay.publisher.access.forms import Form
-from cdrelay.publisher.delivery.callback_guard import require_callback_url
 from cdrelay.publisher.delivery.webhooks import require_secret
 
 ROTATIONS: Mapping[str, tuple[timedelta, str]] = {

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cdrelay.publisher.delivery.bodies import PlainBody
-from cdrelay.publisher.delivery.callback import CallbackClient
-from cdrelay.publisher.delivery.preparing import common_headers, signature_headers
-from cdrelay.publisher.delivery.retry import Answered, answer_kept, in_words
+from cdrelay.callbacks.bodies import PlainBody
+from cdrelay.callbacks.client import CallbackClient
+from cdrelay.callbacks.headers import common_headers, signature_headers
+from cdrelay.callbacks.retry import Answered, answer_kept, in_words
 
 TEST_HEADER = "X-Cdrelay-Test"
 _BODY = b'{"items":[]}'

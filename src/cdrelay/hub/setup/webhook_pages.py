@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Response
 
+from cdrelay.callbacks.guard import CallbackRefused
 from cdrelay.contract.query import in_words
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
@@ -113,7 +114,7 @@ class SetupPages:
             )
         except WebhookExists:
             return self._exists(signed_in, draft)
-        except PublisherError as error:
+        except (PublisherError, CallbackRefused) as error:
             return self.show(signed_in, typed=draft.typed, problem=f"Not saved: {error}", status=409)
         return see_other(f"{PATH}?done=saved")
 

@@ -10,8 +10,8 @@ WHERE ({{start}} IS NULL OR report_time >= {{start}})
 ORDER BY report_time, report_id;
 
 -- name: export_wire
--- The same as wire JSON, with what fitted no column beside it.
-SELECT {{wire_json}}, extra
+-- The same as wire JSON, with what fitted no documented column beside it.
+SELECT {{wire}}
 FROM {{rows}}
 WHERE ({{start}} IS NULL OR report_time >= {{start}})
     AND ({{end}} IS NULL OR report_time < {{end}})
@@ -24,7 +24,7 @@ COPY ({{select}}) TO {{target}} ({{options}});
 
 -- name: records_view
 -- The records under the one name that questions use.
-CREATE OR REPLACE VIEW records AS SELECT * FROM {{rows}};
+CREATE OR REPLACE VIEW records AS SELECT {{columns}} FROM {{rows}};
 
 -- name: confine
 -- From here on the engine reaches the lake and nothing else, and cannot be told otherwise.

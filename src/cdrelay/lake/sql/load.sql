@@ -53,7 +53,7 @@ SELECT min(report_time), max(report_time) FROM newest;
 -- spool was emptied.
 CREATE OR REPLACE TEMP TABLE stored AS
 SELECT n.block, n.row, r.report_time, r.filename AS file
-FROM read_parquet({{files}}, filename = true) AS r
+FROM {{located_rows}} AS r
 JOIN newest AS n ON r.report_id = n.report_id AND r.org_uuid = n.org_uuid
 WHERE r.report_time BETWEEN {{earliest}} AND {{latest}};
 
@@ -89,43 +89,34 @@ FROM (
     JOIN due AS d ON d.block = a.block AND d.row = a.row AND d.day = $day
 );
 
--- name: write_due
+-- name: due_rows
 -- The one pass from JSON to Parquet. A line with a value whose cast is not sure is marked; the file is then written anew.
 -- Not stopped with error(): the engine (2.0.0) at times hangs for good when a COPY fails with writes under way.
-COPY (
-    SELECT {{columns}}
+SELECT {{columns}}
+FROM (
+    SELECT
+        {{typed_columns}},
+        CAST({{load_seq}} AS BIGINT) AS load_seq,
+        own_source AS source, own_channel AS channel, own_payload AS payload, own_received AS received,
+        CASE WHEN {{unsure}} THEN {{mark}} ELSE own_extra END AS extra
     FROM (
+        -- Beside the keys of a record, of which some may have any name.
         SELECT
-            {{typed_columns}},
-            CAST({{load_seq}} AS BIGINT) AS load_seq,
-            source, channel, payload, received,
-            CASE WHEN {{unsure}} THEN {{mark}} ELSE extra END AS extra
-        FROM (
-            SELECT
-                unnest(from_json(a.json, {{json_structure}})), {{identity_as_read}},
-                a.extra, o.source, o.channel, o.payload, o.received
-            FROM arrived AS a
-            JOIN due AS d ON d.block = a.block AND d.row = a.row AND d.day = {{day}}
-            JOIN origins AS o ON o.block = a.block
-        )
+            unnest(from_json(a.json, {{json_structure}})), {{identity_as_read}},
+            a.extra AS own_extra, o.source AS own_source, o.channel AS own_channel,
+            o.payload AS own_payload, o.received AS own_received
+        FROM arrived AS a
+        JOIN due AS d ON d.block = a.block AND d.row = a.row AND d.day = {{day}}
+        JOIN origins AS o ON o.block = a.block
     )
-) TO {{target}} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 8192, ROW_GROUP_SIZE_BYTES '32MB', RETURN_STATS);
+);
 
 -- name: rewrite_file
 -- A file without the versions that the batch replaces.
-COPY (
-    SELECT {{columns}}
-    FROM {{rows}} AS r
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM newest AS n
-        WHERE n.org_uuid = r.org_uuid AND n.report_id = r.report_id AND n.report_time > r.report_time
-    )
-) TO {{target}} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS);
-
--- name: compact_files
--- Many files of one day as one, sorted, or left as they lie where they are too much to sort. Each thread holds a row group; with
--- large ones there is no memory left to sort with.
-COPY (
-    SELECT {{columns}} FROM {{rows}} {{order}}
-) TO {{target}} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, ROW_GROUP_SIZE_BYTES '16MB', RETURN_STATS);
+SELECT {{columns}}
+FROM {{rows}} AS r
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM newest AS n
+    WHERE n.org_uuid = r.org_uuid AND n.report_id = r.report_id AND n.report_time > r.report_time
+);

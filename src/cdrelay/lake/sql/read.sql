@@ -6,7 +6,7 @@ SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_t
 
 -- name: read_organization
 -- One organization's records of a period as wire JSON, oldest first.
-SELECT {{wire_json}}, extra
+SELECT {{wire}}
 FROM {{rows}}
 WHERE {{claimed}} AND org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
 ORDER BY report_time, report_id;
@@ -23,10 +23,14 @@ LIMIT 2 OFFSET $skip;
 
 -- name: read_page
 -- The records of such a page as wire JSON, in its order.
-SELECT {{wire_json}}, extra
+SELECT {{wire}}
 FROM {{rows}}
 WHERE {{claimed}} AND org_uuid = $org_uuid AND {{moment}} >= $start AND {{moment}} < $end
     AND ({{moment}} > $after_moment OR report_id > $after_id)
     AND ({{moment}} < $last_moment OR report_id <= $last_id)
     AND (len($locations::VARCHAR[]) = 0 OR list_contains($locations::VARCHAR[], location))
 ORDER BY {{moment}}, report_id;
+
+-- name: report_ids
+-- The Report IDs of one organization's records of a half-open period.
+SELECT report_id FROM {{rows}} WHERE org_uuid = $org_uuid AND report_time >= $start AND report_time < $end;

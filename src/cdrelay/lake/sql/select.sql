@@ -8,7 +8,7 @@ WHERE {{selected}};
 
 -- name: claimed_records
 -- Every selected record for everyone who has a claim to it. Unsorted: sorting wide rows would take the engine's memory.
-SELECT recipient, org_uuid, report_id, {{wire_json}}, extra
+SELECT recipient, org_uuid, report_id, {{wire}}
 FROM {{rows}}
 JOIN claims ON {{claim_to_it}}
 WHERE {{selected}} AND report_time >= $start AND report_time < $end;

@@ -1,62 +1,19 @@
-"""Bodies of deliveries: built record by record in little memory, and kept packed, a tenth of their size.
+"""Bodies of deliveries: built record by record in little memory.
 
-Packed is zstd in frames, one after the other, which unpack as one: a body that is still being built holds no more than
-one frame of it unpacked, however many partners' bodies are built at the same time.
+They are packed frame by frame: a body that is still being built holds no more than one frame of it unpacked, however
+many partners' bodies are built at the same time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-import pyarrow as pa
-
+from cdrelay.callbacks.bodies import PackedBody, pack
 from cdrelay.contract.manifest import digest_of
 
-_CODEC = pa.Codec("zstd", 1)
 _BEGIN, _BETWEEN, _END = b'{"items":[', b",", b"]}"
 FRAME_BYTES = 1024 * 1024
 """Of which a frame is made, unless many bodies are built at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackedBody:
-    """A body in little room, so that many can be under way at once."""
-
-    packed: bytes
-
-    @classmethod
-    def pack(cls, content: bytes) -> "PackedBody":
-        """The same content packs the same."""
-        return cls(_pack(content))
-
-    def content(self) -> bytes:
-        """All of it. Raises OSError when it is damaged."""
-        return bytes(self._unpacking().read())
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """The content piece by piece, each of at most `size` bytes. Raises OSError when it is damaged."""
-        unpacking = self._unpacking()
-        while piece := unpacking.read(size):
-            yield piece
-
-    def _unpacking(self) -> pa.CompressedInputStream:
-        return pa.CompressedInputStream(pa.BufferReader(self.packed), "zstd")
-
-
-@dataclass(frozen=True, slots=True)
-class PlainBody:
-    """A body as it is sent: one so small that packing it gains nothing while it is under way."""
-
-    content: bytes
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """The content piece by piece, each of at most `size` bytes."""
-        for start in range(0, len(self.content), size):
-            yield self.content[start : start + size]
-
-
-SendableBody = PackedBody | PlainBody
-"""What can be sent in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +68,6 @@ class BodyWriter:
         # The comma before a frame's first record is part of it; a frame of the end alone has none.
         begun = self._begun if self._waiting or self._begun == _BEGIN else b""
         frame = begun + _BETWEEN.join(self._waiting) + end
-        self._frames.append(self._packers.submit(_pack, frame))
+        self._frames.append(self._packers.submit(pack, frame))
         self._size += len(frame)
         self._begun, self._waiting, self._waiting_bytes = _BETWEEN, [], 0
-
-
-def _pack(frame: bytes) -> bytes:
-    packed: bytes = _CODEC.compress(frame, asbytes=True)
-    return packed

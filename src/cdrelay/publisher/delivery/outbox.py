@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, exists, func, insert, literal, select, update
 
+from cdrelay.callbacks.bodies import PackedBody, PlainBody, SendableBody
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.tables import FAILED, PENDING, attempts, cuts, deliveries, partners, webhooks
 from cdrelay.lake.files import write_durably
-from cdrelay.publisher.delivery.bodies import PackedBody, PlainBody, SendableBody
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliveryStatistics, Due
 from cdrelay.publisher.errors import BodyMissing, OutboxUnwritable
 
@@ -62,9 +62,13 @@ class Outbox:
         """Forget a body; again changes nothing."""
         self._path(delivery_id).unlink(missing_ok=True)
 
+    def with_body(self) -> list[str]:
+        """The deliveries whose bodies are there."""
+        return [path.name.removesuffix(_SUFFIX) for path in sorted(self.folder.glob(f"*{_SUFFIX}"))]
+
     def sweep(self) -> int:
         """Remove bodies that no pending delivery needs; how many. Only while no tick is being spread."""
-        there = [path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"*{_SUFFIX}")]
+        there = self.with_body()
         needed: set[str] = set()
         for start in range(0, len(there), _AT_ONCE):
             wanted = deliveries.c.id.in_(there[start : start + _AT_ONCE])

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdrelay import __version__
-from cdrelay.contract.signature import SHA256_HEADER, SIGNATURE_HEADER, sign, sign_sha256
+from cdrelay.callbacks.bodies import SendableBody
+from cdrelay.callbacks.headers import common_headers, signature_headers
+from cdrelay.callbacks.retry import NotReached, Outcome, Unsendable
 from cdrelay.control.secrets_at_rest import SecretUnreadable
-from cdrelay.publisher.delivery.bodies import SendableBody
 from cdrelay.publisher.delivery.deliveries import Delivery
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts
-from cdrelay.publisher.delivery.retry import NotReached, Outcome, Unsendable
 from cdrelay.publisher.delivery.webhooks import Webhooks
 from cdrelay.publisher.errors import BodyMissing, WebhookUnknown
 
@@ -27,23 +26,6 @@ class Prepared:
     body: SendableBody
     failing_since: datetime | None = None
     """The partner's first failed attempt since its last success."""
-
-
-def signature_headers(secret: str | None, body: bytes, *, sha256: bool) -> dict[str, str]:
-    """The signature over the raw body, none without a secret (FACTS 1.4); with `sha256` the second one beside it."""
-    if secret is None:
-        return {}
-    headers = {SIGNATURE_HEADER: sign(secret, body)}
-    return headers | {SHA256_HEADER: sign_sha256(secret, body)} if sha256 else headers
-
-
-def common_headers(body: bytes) -> dict[str, str]:
-    """What every POST to a partner says of itself."""
-    return {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "User-Agent": f"cdrelay/{__version__}",
-    }
 
 
 class Preparation:

@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from cdrelay.callbacks.retry import UNAUTHORIZED, Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.tables import PENDING, attempts, deliveries, webhooks
-from cdrelay.publisher.alerts.queue import Alerts, switched_off
+from cdrelay.publisher.alerts.alerts import Alerts, switched_off
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery
-from cdrelay.publisher.delivery.retry import UNAUTHORIZED, Decision, Delivered, GiveUp, RetryAt, SwitchOff
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
-from cdrelay.clock import Clock
-from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.control.incidents import Incidents
-from cdrelay.errors import CdrelayError
-from cdrelay.publisher.delivery.bodies import SendableBody
-from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, Due
-from cdrelay.publisher.delivery.lanes import by_time_left, choose
-from cdrelay.publisher.delivery.outbox import Outbox
-from cdrelay.publisher.delivery.preparing import Preparation, Prepared
-from cdrelay.publisher.delivery.recording import Attempts, Judged, Together
-from cdrelay.publisher.delivery.retry import (
+from cdrelay.callbacks.client import Posts
+from cdrelay.callbacks.retry import (
     Answered,
     Delivered,
     GiveUp,
@@ -35,6 +25,15 @@ from cdrelay.publisher.delivery.retry import (
     decide,
     in_words,
 )
+from cdrelay.clock import Clock
+from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.control.incidents import Incidents
+from cdrelay.errors import CdrelayError
+from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, Due
+from cdrelay.publisher.delivery.lanes import by_time_left, choose
+from cdrelay.publisher.delivery.outbox import Outbox
+from cdrelay.publisher.delivery.preparing import Preparation, Prepared
+from cdrelay.publisher.delivery.recording import Attempts, Judged, Together
 
 SLOW_SECONDS = 1.0
 """A callback that has not answered by then holds no place of those that are well any longer."""
@@ -65,14 +64,6 @@ class UnderWay:
     def held_up(self) -> bool:
         """Whether it belongs to the troubled: as known before, or because it takes too long."""
         return self.troubled or time.perf_counter() - self.since > SLOW_SECONDS
-
-
-class Posts(Protocol):
-    """What the sender needs of the network."""
-
-    async def post(self, url: str, headers: dict[str, str], body: SendableBody) -> Outcome:
-        """One exchange; failures are outcomes."""
-        ...
 
 
 class Sender:

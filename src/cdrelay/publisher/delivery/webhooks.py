@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, delete, insert, select, update
 
+from cdrelay.callbacks.guard import require_callback_url
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import SecretBox
 from cdrelay.control.tables import PENDING, deliveries, partners, webhooks
-from cdrelay.publisher.delivery.callback_guard import require_callback_url
 from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused, WebhookUnknown
 from cdrelay.publisher.parties import ResourceType, Webhook
 

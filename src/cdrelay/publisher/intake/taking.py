@@ -147,7 +147,7 @@ class Intake:
         await asyncio.to_thread(incoming.write, bytes(gathered))
 
     def _finish(self, envelope: Envelope, incoming: Incoming, origin: Origin) -> Taken:
-        body = unpack(incoming.body(), envelope.content_encoding, self._limits.unpacked_bytes)
+        body = bytes(unpack(incoming.body(), envelope.content_encoding, self._limits.unpacked_bytes))
         raws = split_body(body, origin.format, lines=envelope.lines)
         found = examine(raws, origin, self._limits.plausible(envelope.received))
         if not found.good:

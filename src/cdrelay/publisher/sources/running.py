@@ -16,9 +16,10 @@ from cdrelay.errors import CdrelayError
 from cdrelay.lake.prepare import Refused
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.provider_exchange import ClientLimits
+from cdrelay.provider_history import PullRules, pull_rules
 from cdrelay.publisher.errors import RecordSourceRefused
 from cdrelay.publisher.sources.followed import FollowedFile
-from cdrelay.publisher.sources.pulling import Puller, PullRules, pull_rules
+from cdrelay.publisher.sources.pulling import Puller
 from cdrelay.publisher.sources.record_sources import RecordSources
 from cdrelay.publisher.sources.source_settings import PULLED, RecordSource
 from cdrelay.publisher.sources.taking import Kept, Taker

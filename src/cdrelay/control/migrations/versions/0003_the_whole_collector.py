@@ -80,6 +80,24 @@ def upgrade() -> None:
         comment="That something was erased, when, and how much; not what.",
     )
     op.create_table(
+        "erased_keys",
+        sa.Column("erasure_id", sa.String(length=36), nullable=False),
+        sa.Column(
+            "keyed_hash",
+            sa.String(length=64),
+            nullable=False,
+            comment="of a number, name or id, with the key of this home",
+        ),
+        sa.ForeignKeyConstraint(
+            ["erasure_id"],
+            ["erasures.id"],
+            name=op.f("fk_erased_keys_erasure_id_erasures"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("erasure_id", "keyed_hash", name=op.f("pk_erased_keys")),
+        comment="By what old records of an erased person are known, should they come again.",
+    )
+    op.create_table(
         "retentions",
         sa.Column("org_uuid", sa.String(length=36), nullable=False),
         sa.Column("keep_days", sa.Float(), nullable=False, comment="days of the contract that its records are kept"),
@@ -148,6 +166,38 @@ def upgrade() -> None:
                 comment="when it is to be compared again at the latest; none: it need not be",
             )
         )
+        batch.add_column(
+            sa.Column(
+                "history_tries",
+                sa.Integer(),
+                server_default="0",
+                nullable=False,
+                comment="how often cdr_feed was asked for it",
+            )
+        )
+        batch.create_index(
+            "ix_ledger_incomplete",
+            ["window_start", "source"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('short', 'lost')"),
+        )
+
+    op.create_table(
+        "compared_hours",
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("window_start", UtcDateTime(), nullable=False, comment="the whole hour"),
+        sa.Column("tried_at", UtcDateTime(), nullable=False, comment="when the provider was last asked for its counts"),
+        sa.Column("failures", sa.Integer(), nullable=False, comment="how often in a row that failed"),
+        sa.Column("problem", sa.Text(), nullable=True, comment="why it failed last"),
+        sa.Column(
+            "compared_at", UtcDateTime(), nullable=True, comment="when its counts were last compared; none: never"
+        ),
+        sa.ForeignKeyConstraint(
+            ["source"], ["sources.name"], name=op.f("fk_compared_hours_source_sources"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("source", "window_start", name=op.f("pk_compared_hours")),
+        comment="Which hours of a source were compared, so that a process that starts anew knows.",
+    )
 
     with op.batch_alter_table("reconciliations") as batch:
         batch.add_column(

@@ -1,0 +1,1 @@
+"""Backups of a home folder while it is in use, and new homes out of them."""

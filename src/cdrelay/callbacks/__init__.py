@@ -1,0 +1,1 @@
+"""POSTs to URLs that others choose: guarded, signed, judged. Both halves send so."""

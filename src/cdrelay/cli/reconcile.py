@@ -1,0 +1,93 @@
+"""`cdrelay reconcile`: comparing with the providers' counts now, and fetching what is missing."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from cdrelay.cli.context import context_of
+from cdrelay.cli.output import show, talk
+from cdrelay.cli.period import FromOption, ToOption, read_period
+from cdrelay.collector.reconciliation import Asked, Progress
+from cdrelay.contract.organization_ids import organization_uuid
+
+_FOR_PEOPLE = ("source", "requests", "windows", "short", "repaired", "fetched", "lost", "problem")
+SourceArgument = Annotated[str | None, typer.Argument(help="Only this source.", metavar="[SOURCE]")]
+
+
+def reconcile(
+    typer_context: typer.Context,
+    source: SourceArgument = None,
+    *,
+    source_name: Annotated[str | None, typer.Option("--source", help="The same, as an option.")] = None,
+    organization: Annotated[
+        str | None, typer.Option("--organization", "--org", help="Only this organization: its UUID or encoded id.")
+    ] = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    by_ids: Annotated[
+        bool,
+        typer.Option("--ids", help="Fetch all records and compare their Report IDs, also where the counts are equal."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Compare with the provider's counts now, and fetch what is missing. Fails when something stays missing.
+
+    All hours in the provider's reach, or those that meet a period, whole. Of a period out of reach it is only looked
+    whether what was missing has come meanwhile.
+    """
+    if source is not None and source_name not in (None, source):
+        raise typer.BadParameter("name the source once", param_hint="--source")
+    asked = Asked(
+        source=source or source_name,
+        organization=_org_uuid(organization),
+        period=read_period(start, end),
+        by_ids=by_ids,
+    )
+    parts = context_of(typer_context).collector()
+    with _bars() as tell:
+        reports = asyncio.run(parts.reconciler.run_once(progress=tell, asked=asked))
+    nothing = "no source has an api address and a token; `cdrelay collector source set` gives it both"
+    rows = [asdict(report) for report in reports]
+    if not as_json:  # what goes on one line of a terminal
+        rows = [{name: row[name] for name in _FOR_PEOPLE} for row in rows]
+    show(rows, as_json, nothing)
+    if any(report.short or report.lost or report.problem for report in reports):
+        raise typer.Exit(1)
+
+
+def _org_uuid(text: str | None) -> str | None:
+    try:
+        return organization_uuid(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--organization") from error
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[Progress], None]]:
+    """A bar a source, for people."""
+    if not talk.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=talk, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(progress: Progress) -> None:
+            if progress.source not in tasks:
+                tasks[progress.source] = bars.add_task(f"{progress.source}: hours")
+            done = progress.done == progress.spans
+            words = "finishing" if done else "hours"
+            bars.update(
+                tasks[progress.source],
+                completed=progress.done,
+                total=progress.spans,
+                description=f"{progress.source}: {words}",
+            )
+
+        yield tell

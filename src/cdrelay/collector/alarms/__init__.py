@@ -1,0 +1,1 @@
+"""What the collector's operator must look after: found every tick, kept, told, and told again until it is gone."""

@@ -1,0 +1,263 @@
+"""When there is an alarm, and what it says. Pure: facts and the moment are passed in.
+
+A source that stopped delivering has one alarm, `source-silent`; `window-missing` is about windows between those that
+came. Neither is raised while payloads wait for their load for long, because nothing is known of what is in them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from cdrelay.collector.alarms.facts import ComparedHour, Incomplete, KnownSource
+from cdrelay.collector.alarms.kinds import Cause
+from cdrelay.collector.comparison import due_until
+from cdrelay.collector.drift import DriftRow
+from cdrelay.collector.manifests import MissingWindow
+from cdrelay.contract.rules import Rules
+from cdrelay.contract.windows import Period, ceil_to, floor_to
+
+LATE_TICKS = 3
+"""So many ticks a window may be late: the provider tries again when a delivery fails."""
+SILENT_TICKS = 6
+"""So many ticks (half an hour of the contract) without a delivery are silence."""
+WAITING_TICKS = 2
+"""So many ticks a payload may wait for its load."""
+PULL_TICKS = 12
+"""So many ticks a source may go without being pulled to its end."""
+FAILURES = 2
+"""So often in a row asking for an hour may fail, and once less is no alarm."""
+NEAR_EDGE = 8
+"""An eighth of the reach: 6 of 48 hours."""
+LOST_REACHES = 3.5
+"""For how many reaches, a week of the contract, there is an alarm about what was lost."""
+REFRESH_DAYS = timedelta(days=21)
+TOKEN_DAYS = timedelta(days=2)
+RESERVES = 4
+"""The disk is nearly full when less is free than so many times the reserve."""
+DRIFT_SHOWN = timedelta(days=1)
+_USUAL_GAPS = 2
+_NAMED = 5
+
+
+def window_missing(
+    source: KnownSource,
+    missing: Sequence[MissingWindow],
+    hours: Mapping[datetime, ComparedHour],
+    now: datetime,
+    rules: Rules,
+) -> list[Cause]:
+    """Windows that are late, but for those of hours that were compared since, and in which nothing is missing.
+
+    Those after which nothing was delivered are silence.
+    """
+    late = due_until(now, rules) - LATE_TICKS * rules.tick
+    overdue = [one.window for one in missing if one.window.end <= late and not _silence(one, source, rules)]
+    gone = [window for window in overdue if not _made_good(window, hours, rules)]
+    if not gone:
+        return []
+    what = f"{_count(len(gone), 'window')} of {source.name} did not arrive, or not whole: between {_span(gone)}."
+    return [Cause("window-missing", source.name, what)]
+
+
+def _silence(missing: MissingWindow, source: KnownSource, rules: Rules) -> bool:
+    """Whether nothing was delivered any more when the window after it was due."""
+    return source.delivered_at is None or source.delivered_at < missing.window.end + rules.settle + rules.tick
+
+
+def _made_good(window: Period, hours: Mapping[datetime, ComparedHour], rules: Rules) -> bool:
+    hour = hours.get(floor_to(window.start, rules.count_span))
+    if hour is None or hour.compared_at is None or hour.incomplete:
+        return False
+    return hour.compared_at >= window.end + rules.settle + rules.tick
+
+
+def source_silent(source: KnownSource, missing: Sequence[MissingWindow], now: datetime, rules: Rules) -> list[Cause]:
+    """A source that is not heard from, though there was something to hear, or is longer than it usually is."""
+    if source.kind != "webhook":
+        return _not_pulled(source, now, rules)
+    last = source.delivered_at
+    if last is None or now - last < SILENT_TICKS * rules.tick:
+        return []
+    if source.counted_since:
+        why = f"The provider counts {_count(source.counted_since, 'record')} since then."
+    elif any(_silence(one, source, rules) for one in missing):
+        why = "Every window used to be delivered, also an empty one."
+    elif source.usual_gap is not None and now - last > _USUAL_GAPS * source.usual_gap:
+        why = f"The longest time between two deliveries in the week before was {_duration(source.usual_gap)}."
+    else:
+        return []
+    return [Cause("source-silent", source.name, f"{source.name} has delivered nothing since {_moment(last)}. {why}")]
+
+
+def _not_pulled(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:
+    since = source.pulled_at or source.created_at
+    if now - since < PULL_TICKS * rules.tick:
+        return []
+    why = f" Lastly: {source.pull_problem}" if source.pull_problem else ""
+    return [Cause("source-silent", source.name, f"{source.name} was not read to its end since {_moment(since)}.{why}")]
+
+
+def repair_failed(source: str, short: Incomplete | None, hours: Mapping[datetime, ComparedHour]) -> list[Cause]:
+    """What is missing although fetching was tried, and hours that the provider could not be asked about."""
+    said = []
+    if short is not None:
+        said.append(f"{source}: {_missing(short)} are still missing after they were fetched: {_starts(short)}.")
+    failed = {start: hour for start, hour in hours.items() if hour.failures >= FAILURES}
+    if failed:
+        newest = failed[max(failed)]
+        lastly = f" Lastly: {newest.problem}" if newest.problem else ""
+        said.append(
+            f"{source}: asking for counts has failed again and again for {_count(len(failed), 'hour')},"
+            f" the first from {_moment(min(failed))}.{lastly}"
+        )
+    return [Cause("repair-failed", source, " ".join(said))] if said else []
+
+
+def records_near_edge(
+    source: KnownSource,
+    short: Incomplete | None,
+    hours: Mapping[datetime, ComparedHour],
+    now: datetime,
+    rules: Rules,
+) -> list[Cause]:
+    """What is missing in hours that leave the reach soon, and such hours that were never compared.
+
+    `short` and `hours` are of the hours that begin in `near_edge`.
+    """
+    said = []
+    if short is not None:
+        said.append(f"{source.name}: {_missing(short)} are missing and will soon be out of reach: {_starts(short)}.")
+    if source.askable:
+        never = [start for start in _hours_of(near_edge(now, rules), rules) if _never_compared(start, source, hours)]
+        if never:
+            said.append(
+                f"{source.name}: {_count(len(never), 'hour')} from {_moment(never[0])} were never compared with the"
+                " provider's counts and will soon be out of reach."
+            )
+    return [Cause("records-near-edge", source.name, " ".join(said))] if said else []
+
+
+def near_edge(now: datetime, rules: Rules) -> Period:
+    """Where windows start that leave the reach within 6 hours of the contract, or are just leaving it."""
+    edge = now - rules.reach
+    return Period(floor_to(edge, rules.count_span), edge + rules.reach / NEAR_EDGE)
+
+
+def _hours_of(period: Period, rules: Rules) -> list[datetime]:
+    start, found = ceil_to(period.start, rules.count_span), []
+    while start < period.end:
+        found.append(start)
+        start += rules.count_span
+    return found
+
+
+def _never_compared(start: datetime, source: KnownSource, hours: Mapping[datetime, ComparedHour]) -> bool:
+    hour = hours.get(start)
+    return start >= source.created_at and (hour is None or hour.compared_at is None)
+
+
+def records_lost(source: str, lost: Incomplete | None) -> list[Cause]:
+    """What left the reach incomplete; `lost` is of `lately_lost`."""
+    if lost is None:
+        return []
+    what = f"{source}: {_missing(lost)} left the provider's reach and are missing: {_starts(lost)}."
+    return [Cause("records-lost", source, what)]
+
+
+def lately_lost(now: datetime, rules: Rules) -> Period:
+    """Where windows start of which there is an alarm that they are lost: they left the reach within a week."""
+    return Period(now - (1 + LOST_REACHES) * rules.reach, now)
+
+
+def to_be_repaired(now: datetime, rules: Rules) -> Period:
+    """Where windows start that were complete long enough for a repair: still in reach, and over for two ticks."""
+    until = due_until(now, rules) - 2 * rules.tick - rules.count_span
+    return Period(now - rules.reach, max(until, now - rules.reach + rules.tick))
+
+
+def token_expiring(source: KnownSource, now: datetime) -> list[Cause]:
+    """Tokens that nobody can refresh any more soon, or that cannot be refreshed already."""
+    name, said = source.name, []
+    if source.token_problem:
+        said.append(f"the tokens of {name} cannot be refreshed: {source.token_problem}")
+    if source.refreshable and source.refresh_expires_at and source.refresh_expires_at <= now + REFRESH_DAYS:
+        said.append(f"the refresh token of {name} {_ends(source.refresh_expires_at, now)}")
+    if not source.refreshable and source.token_expires_at and source.token_expires_at <= now + TOKEN_DAYS:
+        said.append(
+            f"the access token of {name} {_ends(source.token_expires_at, now)}, and there is none to refresh it"
+        )
+    what = "; ".join(said)
+    return [Cause("token-expiring", name, f"{what[0].upper()}{what[1:]}.")] if said else []
+
+
+def disk_full(free: int | None, reserve: int) -> list[Cause]:
+    """`free` is None when payloads cannot be taken any more; bytes."""
+    if free is None:
+        return [Cause("disk-full", "", "No payload can be taken: the disk is full, or the spool cannot be written.")]
+    if free < RESERVES * reserve:
+        what = f"{_size(free)} are free on the disk of the spool; below {_size(reserve)} no payload is taken."
+        return [Cause("disk-full", "", what)]
+    return []
+
+
+def spool_grows(oldest: datetime | None, now: datetime, rules: Rules) -> list[Cause]:
+    """`oldest` is when the payload came that has waited longest."""
+    if oldest is None or now - oldest < WAITING_TICKS * rules.tick:
+        return []
+    return [Cause("spool-grows", "", f"Payloads wait for their load since {_moment(oldest)}.")]
+
+
+def schema_drift(rows: Sequence[DriftRow], now: datetime) -> list[Cause]:
+    """What is not as documented and was first seen within the last day, by source."""
+    fresh = [row for row in rows if row.first_seen > now - DRIFT_SHOWN]
+    causes = []
+    for source in sorted({row.source for row in fresh}):
+        found = sorted((row for row in fresh if row.source == source), key=lambda row: row.first_seen, reverse=True)
+        named = "; ".join(row.what[:120] for row in found[:_NAMED])
+        more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        what = f"Records of {source} are not as documented: {named}{more}. They are stored whole."
+        causes.append(Cause("schema-drift", source, what, newest=found[0].first_seen))
+    return causes
+
+
+def upkeep_failed(failing: tuple[datetime, str] | None, now: datetime, rules: Rules) -> list[Cause]:
+    """`failing` is since when it failed each time, and why lastly; once is no alarm, an hour of the contract is."""
+    if failing is None or now - failing[0] < rules.count_span:
+        return []
+    what = f"The upkeep of the lake has failed each time since {_moment(failing[0])}, lastly with {failing[1]}."
+    return [Cause("upkeep-failed", "", what)]
+
+
+def _missing(windows: Incomplete) -> str:
+    return (
+        f"{_count(windows.records, 'record')} in {_count(windows.windows, 'hour')}"
+        f" of {_count(windows.organizations, 'organization')}"
+    )
+
+
+def _starts(windows: Incomplete) -> str:
+    return f"hours from {_moment(windows.oldest)} to {_moment(windows.newest)}"
+
+
+def _span(windows: Sequence[Period]) -> str:
+    return f"{_moment(windows[0].start)} and {_moment(windows[-1].end)}"
+
+
+def _ends(moment: datetime, now: datetime) -> str:
+    return f"ended at {_moment(moment)}" if moment <= now else f"ends at {_moment(moment)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(time: timedelta) -> str:
+    minutes = round(time.total_seconds() / 60)
+    return _count(minutes, "minute") if minutes < 120 else _count(round(minutes / 60), "hour")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1_000_000:,.0f} MB"

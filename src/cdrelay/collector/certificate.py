@@ -1,0 +1,216 @@
+"""A certificate of completeness: for an organization and a period, hour by hour, what was proved and what was not.
+
+It says no more than the ledger and the lake do. An hour that the ledger does not know was not compared. What was stored
+when the hour was compared, and is not in the lake any more (its time to be kept was over, say), counts as missing.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from cdrelay.collector.heat_marks import mark_of
+from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.silence import Explanation
+from cdrelay.contract.times import write_time
+from cdrelay.contract.windows import Period
+
+HourFinding = Literal["complete", "incomplete", "undecided", "not compared"]
+Verdict = Literal["complete", "not complete", "not proved"]
+_UNDECIDED = "it was not over when it was last compared"
+_WITHOUT_PROOF = "the provider’s count and what is stored were never compared whole"
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedHour:
+    """One hour: what the ledger says, and what is in the lake."""
+
+    window: Period
+    row: LedgerRow | None
+    """None: the ledger has none, so that nothing was compared."""
+    in_lake: int
+    """Records when the certificate was made."""
+    due: bool
+    """Whether its deliveries were past by then."""
+
+    @property
+    def finding(self) -> HourFinding:
+        """What was proved."""
+        if self.row is None or mark_of(self.row.state, self.row.proof, self.row.expected, due=self.due) == "unchecked":
+            return "not compared"
+        if self.row.state in ("short", "lost") or self.in_lake < self.row.expected:
+            return "incomplete"
+        if self.row.state == "open":
+            return "undecided"
+        return "not compared" if self.row.proof == "none" else "complete"
+
+    @property
+    def missing(self) -> int:
+        """Records that the provider has and that are not here, at least."""
+        if self.row is None or self.finding != "incomplete":
+            return 0
+        # Where ids were compared one can be missing though the counts are equal.
+        return max(1, self.row.expected - min(self.row.stored, self.in_lake))
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not complete."""
+        if self.finding == "complete":
+            return None
+        if self.row is None:
+            return "the ledger has no comparison of this hour"
+        if self.in_lake < self.row.stored and self.in_lake < self.row.expected:
+            return f"of {self.row.stored:,} records stored when it was compared, {self.in_lake:,} are left in the lake"
+        if self.row.reason:
+            return self.row.reason
+        return {"not compared": _WITHOUT_PROOF, "undecided": _UNDECIDED}.get(self.finding, "not said")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """All that it says."""
+
+    source: str
+    org_uuid: str
+    period: Period
+    hours: Sequence[CertifiedHour]
+    digest: str
+    """Of the Report IDs of all records in the lake (contract/manifest.digest_of)."""
+    silence: Explanation | None
+    """Why nothing came; None where something did."""
+    made_at: datetime
+    made_by: str
+    """The name of the installation."""
+    version: str
+    hour_in_words: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """In two words."""
+        findings = self.findings
+        if findings["incomplete"]:
+            return "not complete"
+        return "complete" if findings["complete"] == len(self.hours) else "not proved"
+
+    @property
+    def findings(self) -> Counter[HourFinding]:
+        """How many hours of each."""
+        return Counter(hour.finding for hour in self.hours)
+
+    @property
+    def proofs(self) -> Counter[str]:
+        """How the complete hours were proved."""
+        return Counter(hour.row.proof for hour in self.hours if hour.row and hour.finding == "complete")
+
+    @property
+    def expected(self) -> int:
+        """Records that the provider counts in the hours that were compared."""
+        return sum(hour.row.expected for hour in self.hours if hour.row)
+
+    @property
+    def stored(self) -> int:
+        """Records that were stored when those hours were compared."""
+        return sum(hour.row.stored for hour in self.hours if hour.row)
+
+    @property
+    def missing(self) -> int:
+        """Records that are not here and should be."""
+        return sum(hour.missing for hour in self.hours)
+
+    @property
+    def in_lake(self) -> int:
+        """Records that the digest is of."""
+        return sum(hour.in_lake for hour in self.hours)
+
+    @property
+    def surplus(self) -> int:
+        """Records beyond what the provider counts."""
+        rows = [hour.row for hour in self.hours if hour.row]
+        return sum(max(0, row.stored - row.expected) for row in rows)
+
+    @property
+    def statement(self) -> str:
+        """The plain words."""
+        hours, incomplete = _number(len(self.hours), "hour", "hours"), self.findings["incomplete"]
+        if self.verdict == "complete":
+            said = (
+                f"Complete: all {_number(self.expected, 'record', 'records')} that the provider counts in the {hours}"
+                f" of this period are stored. Hours proved: {_listed(self.proofs, _PROVED)}."
+            )
+        elif self.verdict == "not complete":
+            missing = _number(self.missing, "record is", "records are")
+            said = f"Not complete: {missing} missing, in {incomplete:,} of {hours}."
+            if rest := _listed(self.findings, _FOUND):
+                said += f" The others: {rest}."
+        else:
+            said = (
+                "Not proved to be complete: nothing is known to be missing, but not every hour is proved."
+                f" The {hours}: {_listed(self.findings, _FOUND)}."
+            )
+        if more := self.surplus:
+            said += (
+                f" Beyond that, {_number(more, 'record is', 'records are')} stored that the provider does not count."
+            )
+        return said
+
+
+_PROVED = {"ids": "by the ids of the records", "counts": "by equal counts"}
+_FOUND = {"complete": "proved complete", "undecided": "not decided yet", "not compared": "not compared"}
+
+
+def _listed(numbers: Mapping[Any, int], words: Mapping[Any, str]) -> str:
+    return ", ".join(f"{numbers[kind]:,} {said}" for kind, said in words.items() if numbers[kind])
+
+
+def _number(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
+
+
+def as_json(certificate: Certificate) -> dict[str, Any]:
+    """The same for programs; times are text in UTC. Its keys are always in this order."""
+    return {
+        "kind": "cdrelay certificate of completeness",
+        "source": certificate.source,
+        "orgId": certificate.org_uuid,
+        "from": write_time(certificate.period.start),
+        "to": write_time(certificate.period.end),
+        "verdict": certificate.verdict,
+        "statement": certificate.statement,
+        "expected": certificate.expected,
+        "stored": certificate.stored,
+        "missing": certificate.missing,
+        "surplus": certificate.surplus,
+        "hours": {
+            name.replace(" ", "_"): certificate.findings[name]
+            for name in ("complete", "incomplete", "undecided", "not compared")
+        },
+        "proofs": {name: certificate.proofs[name] for name in ("ids", "counts")},
+        "records": {"inLake": certificate.in_lake, "digest": certificate.digest, "digestOf": "Report ID, SHA-256"},
+        "silence": None
+        if certificate.silence is None
+        else {"kind": certificate.silence.kind, "text": certificate.silence.text},
+        "madeAt": write_time(certificate.made_at),
+        "madeBy": certificate.made_by,
+        "version": certificate.version,
+        "byHour": [_hour_json(hour) for hour in certificate.hours],
+    }
+
+
+def _hour_json(hour: CertifiedHour) -> dict[str, Any]:
+    row = hour.row
+    return {
+        "from": write_time(hour.window.start),
+        "to": write_time(hour.window.end),
+        "finding": hour.finding,
+        "state": None if row is None else row.state,
+        "expected": None if row is None else row.expected,
+        "stored": None if row is None else row.stored,
+        "inLake": hour.in_lake,
+        "missing": hour.missing,
+        "proof": "none" if row is None else row.proof,
+        "ways": [] if row is None else list(row.ways),
+        "reason": hour.reason,
+        "checkedAt": None if row is None else write_time(row.checked_at),
+        "completeSince": None if row is None or row.completed_at is None else write_time(row.completed_at),
+    }

@@ -1,0 +1,81 @@
+"""Looking again at what is stored for windows that the ledger knows, when their provider cannot or need not be asked.
+
+After records came by another way than the records endpoint, and before anything is called lost.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from cdrelay.collector.comparison import Finding, Former, Proof, Verdict, judge, why
+from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.schedule import next_check
+from cdrelay.collector.stores import Stores
+from cdrelay.contract.rules import Rules
+from cdrelay.contract.windows import Period
+
+
+class Recount:
+    """Compares what the ledger expects with what is stored now. Blocking."""
+
+    def __init__(self, stores: Stores, rules: Rules) -> None:
+        self._stores = stores
+        self._rules = rules
+
+    def look(
+        self, rows: Sequence[LedgerRow], now: datetime, *, way: str | None = None, problem: str | None = None
+    ) -> list[Verdict]:
+        """Load what waits, count, and revise these windows; what is said of them now.
+
+        `way` is the channel by which more may have come, `problem` why what is still missing did not. A window that
+        was never compared stays as it is. Raises SourceUnknown, DatabaseUnavailable.
+        """
+        self._stores.loader.drain()
+        by_window: dict[tuple[str, Period], set[str]] = defaultdict(set)
+        for row in rows:
+            if row.proof != "none":
+                by_window[row.source, row.window].add(row.org_uuid)
+        found: list[Verdict] = []
+        for (source, window), organizations in by_window.items():
+            stored = self._stores.lake.count_by_organization(window)
+
+            def decide(
+                former: Mapping[str, Former],
+                window: Period = window,
+                stored: Mapping[str, int] = stored,
+                organizations: set[str] = organizations,
+            ) -> list[Verdict]:
+                return [
+                    self._verdict(org, window, former[org], stored.get(org, 0), now, way, problem)
+                    for org in sorted(organizations & former.keys())
+                ]
+
+            found += self._stores.ledger.revise(source, window, now, decide)
+        return found
+
+    def _verdict(
+        self, org: str, window: Period, former: Former, stored: int, now: datetime, way: str | None, problem: str | None
+    ) -> Verdict:
+        found = Finding(org, former.expected, stored)
+        brought = max(0, stored - former.stored) if way else 0
+        # Where nothing came nothing changed, also for a window that is short by ids and not by counts.
+        same = stored == former.stored
+        state = former.state
+        if not same:
+            state = judge(found, former.fetched + brought, state, now=now, window=window, rules=self._rules)
+        proof: Proof = former.proof if same else "counts"
+        return Verdict(
+            org_uuid=org,
+            window=window,
+            expected=former.expected,
+            stored=stored,
+            brought=brought,
+            state=state,
+            proof=proof,
+            way=way if brought else None,
+            # Whoever asked before knows better why than who only counts.
+            reason=former.reason if same and not (problem and found.missing) else why(found, state, problem=problem),
+            recheck_at=former.recheck_at if same else next_check(state, window, now, self._rules),
+            # The provider was not asked: what another run asks meanwhile is newer than this.
+            checked_at=former.checked_at,
+        )

@@ -1,0 +1,104 @@
+"""The control database: whole, of this version, not locked; and the secrets in it."""
+
+from collections.abc import Iterator
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import LargeBinary, select
+
+from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.control.secrets_at_rest import SecretUnreadable
+from cdrelay.control.tables import metadata
+from cdrelay.doctor.findings import Examined, Finding, some
+
+_BACKUP = "docs/backup.md"
+_LARGE_LOG = 256 * 2**20
+
+
+def control_database(examined: Examined) -> Iterator[Finding]:
+    """Whether it is whole. Reads all of it."""
+    check, path = "control database", examined.home / "control.db"
+    if not path.exists():
+        what = f"{path} is gone" if (examined.home / "secret.key").exists() else f"there is none in {examined.home} yet"
+        yield Finding(check, "failed", what, "put it back from a backup, with nothing running", _BACKUP)
+        return
+    try:
+        with examined.database.read() as connection:
+            said = connection.exec_driver_sql("PRAGMA integrity_check(10)").scalars().all()
+            astray = len(connection.exec_driver_sql("PRAGMA foreign_key_check").all())
+    except DatabaseUnavailable as error:
+        yield Finding(check, "failed", str(error), "put it back from a backup, with nothing running", _BACKUP)
+        return
+    if said != ["ok"] or astray:
+        what = f"it is damaged: {len(said) if said != ['ok'] else astray} problems"
+        yield Finding(check, "failed", what, "stop cdrelay and put it back from a backup", _BACKUP)
+    else:
+        yield Finding(check, "ok", f"whole, {path.stat().st_size // 1000:,} kB")
+
+
+def schema(examined: Examined) -> Iterator[Finding]:
+    """Whether it is of this version."""
+    if not (examined.home / "control.db").exists():
+        return
+    config = Config()
+    config.set_main_option("script_location", "cdrelay.control:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    with examined.database.read() as connection:
+        there = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if there == scripts.get_current_head():
+        yield Finding("schema", "ok", f"version {there}")
+    elif there in {one.revision for one in scripts.walk_revisions()}:
+        what = f"the control database has version {there}, older than this program"
+        yield Finding(
+            "schema", "warning", what, "make a backup; the next start or command brings it up to date", _BACKUP
+        )
+    else:
+        what = f"the control database has version {there}, which this program does not know"
+        yield Finding("schema", "failed", what, "install the newer version of cdrelay that has written it")
+
+
+def write_access(examined: Examined) -> Iterator[Finding]:
+    """Whether it can be written now, and whether its log is emptied."""
+    if not (examined.home / "control.db").exists():
+        return
+    try:
+        with examined.database.write():
+            pass
+    except DatabaseUnavailable:
+        what = "another program holds the control database; nothing can be written"
+        advice = "end it: `fuser control.db` in the home folder names it"
+        yield Finding("write access", "failed", what, advice, "docs/operations/spool-grows.md")
+        return
+    log = examined.home / "control.db-wal"
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LARGE_LOG:
+        what = f"the log beside the control database has {size // 10**6:,} MB: something reads without an end"
+        yield Finding("write access", "warning", what, "end the other program, or restart cdrelay")
+    else:
+        yield Finding("write access", "ok", "it can be written")
+
+
+def secrets(examined: Examined) -> Iterator[Finding]:
+    """Whether the key opens every secret."""
+    box = examined.secrets()
+    if box is None or not (examined.home / "control.db").exists():
+        return
+    opened, closed = 0, []
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if not isinstance(column.type, LargeBinary):
+                continue
+            with examined.database.read() as connection:
+                sealed = connection.scalars(select(column).where(column.is_not(None))).all()
+            for one in sealed:
+                try:
+                    box.open(one)
+                    opened += 1
+                except SecretUnreadable:
+                    closed.append(f"{table.name}.{column.name}")
+    if closed:
+        what = f"the key does not open {len(closed)} secrets: {some(sorted(set(closed)))}"
+        advice = "put back the secret.key that belongs to this control database, or set these secrets anew"
+        yield Finding("secrets", "failed", what, advice, _BACKUP)
+    else:
+        yield Finding("secrets", "ok", f"the key opens all {opened}")

@@ -1,0 +1,99 @@
+"""Payloads on their way: waiting, damaged, refused; and bodies that wait to be delivered."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import select
+
+from cdrelay.collector.alarms.conditions import WAITING_TICKS
+from cdrelay.control.tables import FAILED, PENDING, deliveries, partners, webhooks
+from cdrelay.doctor.findings import Examined, Finding, State, some
+from cdrelay.doctor.home import runs
+from cdrelay.lake.spool import Spool
+from cdrelay.publisher.delivery.outbox import Outbox
+
+_LATE_TICKS = 12
+_READ_AT_MOST = 10_000
+
+
+def spools(examined: Examined) -> Iterator[Finding]:
+    """Payloads that wait for their load."""
+    for half in examined.halves():
+        folder = examined.home / half / "spool"
+        if folder.is_dir():
+            yield from _spool(examined, half, folder)
+
+
+def _spool(examined: Examined, half: str, folder: Path) -> Iterator[Finding]:
+    check, waiting = f"{half} spool", sorted(folder.glob("*.payload"))
+    damaged = [path.name for path in folder.glob("*.damaged")]
+    oldest: datetime | None = None
+    for path in waiting[:_READ_AT_MOST]:
+        try:
+            received = Spool.open(path).envelope.received
+        except FileNotFoundError:
+            continue  # loaded meanwhile
+        except msgspec.MsgspecError:
+            damaged.append(path.name)
+        else:
+            oldest = min(oldest, received) if oldest else received
+    if damaged:
+        what = f"{len(damaged)} files are damaged, and no load can read them: {some(damaged)}"
+        advice = "`cdrelay reconcile` fetches what was in them, within 48 hours; then delete them"
+        yield Finding(check, "warning", what, advice, "docs/operations/doctor.md#spool")
+    late = oldest is not None and examined.clock.now() - oldest > WAITING_TICKS * examined.settings.rules.tick
+    if oldest is not None and late:
+        what = f"{len(waiting):,} payloads wait, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
+        advice = "see why they are not loaded" if runs(examined.home, half) else f"start the {half}"
+        yield Finding(check, "warning", what, advice, "docs/operations/spool-grows.md")
+    elif not damaged:
+        yield Finding(check, "ok", f"{len(waiting):,} payloads wait")
+
+
+def refused(examined: Examined) -> Iterator[Finding]:
+    """Records in quarantine, and bodies that were no JSON."""
+    for half in examined.halves():
+        number = len(list((examined.home / half / "quarantine").glob("*.ndjson")))
+        state: State = "warning" if number else "ok"
+        advice = f"look at them: `cdrelay {half} quarantine --help`" if half == "collector" and number else ""
+        what = f"records of {number:,} payloads are in quarantine"
+        yield Finding(f"{half} quarantine", state, what, advice, "docs/operations/quarantine.md" if number else "")
+    number = len(list((examined.home / "collector" / "aside").glob("*.payload")))
+    if number:
+        what = f"{number:,} signed bodies that are no JSON were put aside"
+        advice = "look at them: `cdrelay collector quarantine --help`; ask the provider"
+        yield Finding("collector aside", "warning", what, advice, "docs/receiving.md")
+
+
+def outbox(examined: Examined) -> Iterator[Finding]:
+    """Deliveries that are pending have their bodies; none is pending for long."""
+    folder = examined.home / "publisher" / "outbox"
+    if not folder.is_dir():
+        return
+    pending = select(deliveries.c.id).where(PENDING)
+    with examined.database.read() as connection:
+        before = set(connection.scalars(pending))
+    there = set(Outbox(examined.database, folder, examined.clock).with_body())
+    with examined.database.read() as connection:
+        # Pending all the while: one that was delivered in between has no body any more.
+        missing = before & set(connection.scalars(pending)) - there
+        oldest = connection.scalar(select(deliveries.c.window_end).where(PENDING).order_by(deliveries.c.window_end))
+        failed = len(connection.execute(select(deliveries.c.id).where(FAILED)).all())
+        off = connection.scalars(
+            select(partners.c.name).join(webhooks, webhooks.c.partner_id == partners.c.id).where(~webhooks.c.active)
+        ).all()
+    if missing:
+        what = f"the bodies of {len(missing)} pending deliveries are gone: {some(sorted(missing))}"
+        advice = "send their windows again: `cdrelay publisher send-again`"
+        yield Finding("outbox", "failed", what, advice, "docs/operations/deliveries-fail.md")
+    late = oldest is not None and examined.clock.now() - oldest > _LATE_TICKS * examined.settings.rules.tick
+    if late:
+        what = f"{len(before):,} deliveries are pending, the oldest of a window until {oldest:%Y-%m-%d %H:%M} UTC"
+        yield Finding("outbox", "warning", what, "see why they fail", "docs/operations/deliveries-fail.md")
+    if off:
+        advice, page = "see why, and set them again", "docs/operations/webhook-switched-off.md"
+        yield Finding("outbox", "warning", f"webhooks are switched off: {some(list(off))}", advice, page)
+    if not (missing or late or off):
+        yield Finding("outbox", "ok", f"{len(before):,} deliveries are pending, {failed:,} were given up")

@@ -1,0 +1,61 @@
+"""How webhooks are received: limits and the moment of the answer as set, and what is kept of it for a time."""
+
+import asyncio
+
+import structlog
+from fastapi import APIRouter
+
+from cdrelay.collector.admission import Pace, ReceivingLimits
+from cdrelay.collector.aside import Aside
+from cdrelay.collector.commitments import Commitments
+from cdrelay.collector.manifests import Manifests
+from cdrelay.collector.receiving import Receiver
+from cdrelay.collector.routes import AfterCommit, webhook_router
+from cdrelay.collector.sources import Sources
+from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.serving import Worker
+from cdrelay.settings import Settings
+from cdrelay.wiring.foundation import Foundation, Store
+
+_log = structlog.get_logger(__name__)
+
+
+def open_aside(foundation: Foundation) -> Aside:
+    """Where the collector keeps bodies that are no JSON."""
+    return Aside(foundation.settings.home / "collector" / "aside", reserve_bytes=foundation.settings.disk_reserve_bytes)
+
+
+def open_webhooks(foundation: Foundation, sources: Sources, store: Store) -> APIRouter:
+    """The route that takes deliveries; what a crash left half written aside is removed."""
+    settings, aside = foundation.settings, open_aside(foundation)
+    aside.sweep()
+    receiver = Receiver(sources, store.spool, aside, foundation.incidents, foundation.clock, receiving_limits(settings))
+    committed = settings.answer_when == "committed"
+    after_commit = AfterCommit(Commitments(foundation.database), settings.answer_seconds) if committed else None
+    return webhook_router(receiver, after_commit)
+
+
+def receiving_limits(settings: Settings) -> ReceivingLimits:
+    """What a webhook may cost, as set."""
+    return ReceivingLimits(
+        body_bytes=settings.body_limit_bytes,
+        unpacked_bytes=settings.unpacked_limit_bytes,
+        bodies_at_once=settings.bodies_at_once,
+        rate=settings.webhook_rate,
+        pace=Pace(settings.body_idle_seconds, settings.body_slowest_bytes_per_second),
+    )
+
+
+def manifest_pruner(foundation: Foundation, manifests: Manifests) -> Worker:
+    """The loop that forgets old manifests, once in a contract hour."""
+    clock, rules = foundation.clock, foundation.settings.rules
+
+    async def forget_old_manifests() -> None:
+        while True:
+            try:
+                await asyncio.to_thread(manifests.prune, clock.now(), rules)
+            except DatabaseUnavailable as error:
+                _log.warning("manifests.not_pruned", reason=str(error))
+            await clock.sleep(rules.count_span.total_seconds())
+
+    return forget_old_manifests

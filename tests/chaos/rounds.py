@@ -1,0 +1,185 @@
+"""A run: so many rounds in which things go wrong, a quiet time, and then the question what holds."""
+
+import asyncio
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cdrelay.contract.windows import ceil_to
+from tests.chaos.checking import Held, Violations, check_ledger, check_records, read_held, read_ledger
+from tests.chaos.plan import KILLS, Fault, plan_round
+from tests.chaos.watching import Watch, file_halves, growth, memory_halves
+from tests.chaos.world import SOURCE, Size, World, running_world
+
+_STALL_ROUNDS = 25
+"""A spool that has not become empty for so many rounds hangs; see `lake/worker` for the cause that is known."""
+_WAITING = 8
+_QUIET_SECONDS = 120.0
+_PATIENCE_SECONDS = 45.0
+_RECONCILIATIONS = 5
+_REPORTED = ("short", "repaired", "fetched", "lost", "problem")
+"""What a reconciliation says that found anything to do."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run has shown."""
+
+    seed: int
+    rounds: int
+    compress: float
+    own_disk: bool
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    starts: int = 0
+    failed_starts: int = 0
+    ended_by_itself: int = 0
+    stalls: int = 0
+    records: int = 0
+    versions: int = 0
+    acknowledged: int = 0
+    refreshes: int = 0
+    """Times that the collector had new tokens."""
+    reconciliations: list[dict[str, object]] = field(default_factory=list)
+    """What those of the quiet time found to do; the last one nothing, as a rule."""
+    hours: Counter[str] = field(default_factory=Counter)
+    """Hours of organizations by what the ledger says of them: state and proof."""
+    violations: Violations = field(default_factory=Violations)
+    growth: list[str] = field(default_factory=list)
+    memory: tuple[float, float] | None = None
+    files: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """By kind: the most in the first half, the most in the second, at the end."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that must hold does."""
+        return not (self.violations or self.growth or self.ended_by_itself)
+
+
+async def run(
+    folder: Path, seed: int, rounds: int, size: Size, progress: Callable[[int], None] = lambda number: None
+) -> Outcome:
+    """One run in an empty folder. Raises AssertionError when the world itself does not work."""
+    began = time.monotonic()
+    async with running_world(folder, seed, size) as world:
+        outcome = Outcome(seed, rounds, size.compress, world.disk.own)
+        watch = Watch(world.collector.home)
+        await _all_rounds(world, outcome, watch, progress)
+        await _quieten(world, outcome)
+        outcome.faults = world.deliveries.struck + world.provider.struck + world.machine.struck
+        outcome.kills = sum(world.machine.struck[kind] for kind in KILLS)
+        outcome.starts, outcome.failed_starts = world.machine.starts, world.machine.failed_starts
+        outcome.ended_by_itself = world.machine.ended_by_itself
+        await _judge(world, outcome, watch)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Callable[[int], None]) -> None:
+    tick, start = world.rules.tick, datetime.now(UTC)
+    striking: list[asyncio.Task[None]] = []
+    busy_since = 0
+    for number in range(outcome.rounds):
+        plan = plan_round(outcome.seed, number, outcome.rounds)
+        _queue(world.deliveries.faults, plan.deliveries)
+        _queue(world.provider.faults, plan.questions)
+        striking += [asyncio.create_task(world.machine.strike(fault)) for fault in plan.machine]
+        end = start + tick
+        await asyncio.sleep((end - datetime.now(UTC)).total_seconds())
+        end = max(end, datetime.now(UTC))
+        await world.calls.hand_in(world.publisher.address, world.intake_key, number, start, end, burst=plan.burst)
+        start = end
+        await world.machine.ensure_up()
+        await asyncio.to_thread(watch.look, number, world.machine.pid)
+        if not watch.samples[-1].files["spool"]:
+            busy_since = number
+        if number - busy_since >= _STALL_ROUNDS:
+            outcome.stalls += 1
+            busy_since = number
+            await world.machine.restart()
+        progress(number + 1)
+    # A fault that goes wrong itself is an error of the harness, and must not pass for peace.
+    await asyncio.gather(*striking)
+
+
+def _queue(waiting: deque[tuple[str, int, float]], faults: Sequence[Fault]) -> None:
+    """Let faults strike from now on; those that found nothing to strike are forgotten when there are many."""
+    waiting.extend((one.kind, one.times, one.detail) for one in faults)
+    while len(waiting) > _WAITING:
+        waiting.popleft()
+
+
+async def _quieten(world: World, outcome: Outcome) -> None:
+    """No more trouble: let all deliveries come, the last hour end and be due, and what is due be compared."""
+    world.provider.settle()
+    await world.deliveries.settle()
+    await world.machine.ensure_up()
+    rules, now = world.rules, datetime.now(UTC)
+    due = ceil_to(now, rules.count_span) + rules.settle + rules.tick + rules.tick / 5 + timedelta(seconds=1)
+    await _until(lambda: _pending(world) == 0, "all deliveries are made")
+    await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
+    if not await _comes_to_hold(lambda: _spooled(world) == 0, _PATIENCE_SECONDS):
+        outcome.stalls += 1
+        await world.machine.restart()
+    await _until(lambda: _spooled(world) == 0, "all is loaded")
+    for _ in range(_RECONCILIATIONS):
+        said = await asyncio.to_thread(world.collector.run, "reconcile", SOURCE, "--json", status=None)
+        (report,) = json.loads(said)
+        outcome.reconciliations.append({name: report[name] for name in _REPORTED})
+        if not any(report[name] for name in _REPORTED):
+            break
+    await _until(lambda: _spooled(world) == 0, "what was fetched is loaded")
+
+
+def _spooled(world: World) -> int:
+    return sum(1 for _ in (world.collector.home / "collector" / "spool").glob("*.payload"))
+
+
+def _pending(world: World) -> int:
+    status = world.publisher.status().get("publisher") or {}
+    return int(status.get("deliveries", {}).get("pending", 1))
+
+
+async def _until(holds: Callable[[], bool], what: str) -> None:
+    if not await _comes_to_hold(holds, _QUIET_SECONDS):
+        raise AssertionError(f"not within {_QUIET_SECONDS:g} s of quiet: {what}")
+
+
+async def _comes_to_hold(holds: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not await asyncio.to_thread(holds):
+        if time.monotonic() > until:
+            return False
+        await asyncio.sleep(0.3)
+    return True
+
+
+async def _judge(world: World, outcome: Outcome, watch: Watch) -> None:
+    """Stop both, so that nothing changes any more, and compare."""
+    await asyncio.to_thread(watch.look, outcome.rounds, world.machine.pid)
+    for one in (world.collector, world.publisher):
+        await asyncio.to_thread(one.stop)
+    given = await asyncio.to_thread(read_held, world.publisher.home, "publisher")
+    stored = await asyncio.to_thread(read_held, world.collector.home, "collector")
+    rows = await asyncio.to_thread(read_ledger, world.collector.home)
+    outcome.violations = check_records(given, stored, world.deliveries.acknowledged)
+    outcome.violations.ledger = check_ledger(rows, given, world.rules.count_span)
+    outcome.violations.lost += _not_held(given, world)
+    outcome.records, outcome.acknowledged = len(stored.records), len(world.deliveries.acknowledged)
+    outcome.versions, outcome.refreshes = world.calls.versions, world.provider.refreshes
+    outcome.hours = Counter(f"{row.state} by {row.proof}" for row in rows)
+    outcome.growth = growth(watch.samples, outcome.faults["record spoiled"])
+    outcome.memory = memory_halves(watch.samples)
+    kinds = watch.samples[-1].files
+    outcome.files = {kind: (*file_halves(watch.samples, kind), kinds[kind]) for kind in kinds}
+
+
+def _not_held(given: Held, world: World) -> list[tuple[str, str]]:
+    """What was handed in and acknowledged, and the publisher does not hold: the comparison would not miss it."""
+    truth = given.by_key
+    return [key for key in world.calls.acknowledged if key not in truth]

@@ -1,0 +1,117 @@
+"""The world of a run: a sound publisher, a collector that is not left in peace, and what stands between them."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cdrelay.contract.rules import Rules
+from cdrelay.contract.times import write_time
+from cdrelay.settings import read_settings
+from cdrelay.wiring import open_foundation, open_publisher
+from tests.chaos.calls import Calls
+from tests.chaos.collector_machine import CollectorMachine
+from tests.chaos.disk import RESERVE_BYTES, Disk
+from tests.support.faulty_deliveries import FaultyDeliveries
+from tests.support.faulty_provider import TOKEN_PATH, FaultyProvider
+from tests.support.process import Cdrelay
+
+SOURCE = "reseller"
+
+_PUBLISHER = """\
+compress = {compress}
+allow_http_callbacks = true
+allow_callbacks_to_private_addresses = true
+retry_first_seconds = 0.2
+retry_longest_seconds = 1
+disk_reserve_bytes = 0
+partner_organizations_per_page = 5
+history_first_requests_per_minute = 0
+history_page_requests_per_minute = 0
+"""
+_COLLECTOR = """\
+compress = {compress}
+reconcile_every_minutes = 30
+disk_reserve_bytes = {reserve}
+api_seconds = 3
+api_retry_longest_seconds = 0.5
+api_attempts = 4
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a world is."""
+
+    compress: float
+    organizations: int
+    records_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All of it, running."""
+
+    rules: Rules
+    publisher: Cdrelay
+    collector: Cdrelay
+    calls: Calls
+    intake_key: str
+    deliveries: FaultyDeliveries
+    provider: FaultyProvider
+    machine: CollectorMachine
+    disk: Disk
+
+
+@asynccontextmanager
+async def running_world(folder: Path, seed: int, size: Size) -> AsyncIterator[World]:
+    """Make a world in `folder` and let it run until the block ends. Nothing is wrong in it yet."""
+    calls = Calls(seed, size.organizations, size.records_per_second, size.compress)
+    publisher = Cdrelay(folder / "publisher", _PUBLISHER.format(compress=size.compress))
+    with Disk(folder / "collector") as disk:
+        collector = Cdrelay(disk.folder, _COLLECTOR.format(compress=size.compress, reserve=RESERVE_BYTES))
+        # What the process says is kept elsewhere, so that a full disk does not keep it from saying it.
+        (collector.home / "stderr.log").symlink_to(folder / "collector.log")
+        secret = secrets.token_urlsafe()
+        rules = read_settings({"CDRELAY_HOME": str(publisher.home)}).rules
+        second = rules.tick.total_seconds()
+        async with FaultyDeliveries(collector.address, secret, second) as deliveries:
+            token, intake_key = await asyncio.to_thread(_prepare_publisher, publisher.home, calls, deliveries, secret)
+            async with FaultyProvider(publisher.address, token, write_time(datetime.now(UTC))) as provider:
+                await asyncio.to_thread(_prepare_collector, collector, provider, secret)
+                machine = CollectorMachine(collector, disk, deliveries, second)
+                try:
+                    await asyncio.gather(
+                        asyncio.to_thread(publisher.start, "serve", "--roles", "publisher"), machine.ensure_up()
+                    )
+                    yield World(rules, publisher, collector, calls, intake_key, deliveries, provider, machine, disk)
+                finally:
+                    for one in (publisher, collector):
+                        if one.process is not None and one.process.poll() is None:
+                            one.kill()
+
+
+def _prepare_publisher(home: Path, calls: Calls, deliveries: FaultyDeliveries, secret: str) -> tuple[str, str]:
+    """A partner with all customers and a webhook; its access token, and a key for handing calls in."""
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(home)}))
+    try:
+        parts = open_publisher(foundation)
+        partner = parts.directory.add_partner(SOURCE)
+        for one in calls.organizations:
+            parts.directory.add_organization(one.uuid, one.name, partner.id)
+        parts.webhooks.set(partner.id, f"{deliveries.url}/webhooks/{SOURCE}", secret=secret)
+        credentials = parts.directory.credentials
+        token = credentials.create_token(partner.id, "chaos", timedelta(days=365))
+        return token, credentials.create_intake_key("chaos")
+    finally:
+        foundation.close()
+
+
+def _prepare_collector(collector: Cdrelay, provider: FaultyProvider, secret: str) -> None:
+    collector.run("collector", "source", "add", SOURCE, "--secret-file", "-", "--api", provider.base, typed=secret)
+    client = ("--client-id", "chaos", "--token-url", provider.base + TOKEN_PATH)
+    tokens = f"{provider.token}\n{provider.refresh_token}\na-client-secret\n"
+    collector.run("collector", "login", SOURCE, "--paste", *client, typed=tokens)

@@ -1,0 +1,147 @@
+"""Why it is silent, by what a real control database holds after deliveries, comparisons and absences."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from cdrelay.collector.alarms.store import Alarms
+from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.silence import Explanation, Silence
+from cdrelay.collector.sources import SourceChange
+from cdrelay.contract.manifest import Manifest, digest_of
+from cdrelay.contract.windows import Period
+from cdrelay.control.tables import compared_hours, ledger
+from cdrelay.lake.spool import Envelope
+from tests.integration.collector.collector_bench import START, Bench
+from tests.support.provider import TOKEN, Call, Provider, body_of, calls, organization
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+TEN = START.replace(hour=10, minute=0)
+AT_TEN = Period(TEN, TEN + HOUR)
+ONE, TWO = organization(1), organization(2)
+
+
+@pytest.fixture
+def silence(bench: Bench) -> Silence:
+    """Of a bench with the source `webex`, which can be asked."""
+    bench.sources.add("webex", SourceChange(api="https://api.example.com", token=TOKEN))
+    return Silence(bench.database, bench.clock, bench.settings.rules)
+
+
+def write(bench: Bench, statement: Any) -> None:
+    with bench.database.write() as connection:
+        connection.execute(statement)
+
+
+def compared(bench: Bench, at: datetime | None = START, problem: str | None = None) -> None:
+    """The hour from ten was asked about."""
+    values = {"source": "webex", "window_start": TEN, "tried_at": START, "failures": int(at is None)}
+    write(bench, insert(compared_hours).values(values | {"compared_at": at, "problem": problem}))
+
+
+def counted(bench: Bench, org_uuid: str, expected: int, stored: int = 0) -> None:
+    """What the ledger says of an organization's hour from ten."""
+    row = {"source": "webex", "org_uuid": org_uuid, "window_start": TEN, "window_end": TEN + HOUR, "fetched": 0}
+    values = row | {"expected": expected, "stored": stored, "state": "short", "checked_at": START}
+    write(bench, insert(ledger).values(values))
+
+
+def deliver(bench: Bench, received: datetime, window: Period | None = None) -> None:
+    """A delivery of one record of another hour at that moment, loaded."""
+    call = Call(ONE, START - 5 * HOUR)
+    manifest = window and Manifest(window, 1, 1, 1, digest_of([call.wire()["Report ID"]]))
+    envelope = Envelope(
+        id=f"at-{received:%H%M}", source="webex", channel="webhook", received=received, manifest=manifest
+    )
+    bench.store.spool.put(envelope, body_of([call]))
+    bench.store.loader.drain()
+
+
+def of(silence: Silence, org_uuid: str | None = None, period: Period = AT_TEN) -> Explanation:
+    return silence.explain("webex", org_uuid, period)
+
+
+def test_counts_of_none_say_that_there_were_no_calls(bench: Bench, silence: Silence) -> None:
+    compared(bench)
+    counted(bench, ONE, 5, 5)
+    assert of(silence, TWO).kind == "no calls"
+    assert of(silence, ONE).kind == "records"
+    assert of(silence).kind == "records"
+
+
+def test_an_hour_compared_before_it_was_over_proves_nothing(bench: Bench, silence: Silence) -> None:
+    compared(bench, TEN + 30 * MINUTE)
+    assert of(silence, TWO).kind == "not asked"
+
+
+def test_of_a_longer_time_every_hour_must_have_been_compared(bench: Bench, silence: Silence) -> None:
+    compared(bench)
+    assert of(silence, None, Period(TEN, TEN + 2 * HOUR)).kind == "not asked"
+
+
+def test_calls_that_the_provider_counts_and_no_delivery_are_a_webhook_that_is_off(
+    bench: Bench, silence: Silence
+) -> None:
+    counted(bench, ONE, 5)
+    assert of(silence, ONE).kind == "no deliveries"
+    deliver(bench, TEN + 3 * HOUR)  # when the hour was due no more
+    assert of(silence, ONE).kind == "no deliveries"
+    deliver(bench, TEN + 30 * MINUTE)
+    assert of(silence, ONE).kind == "missing"
+
+
+def test_a_window_that_did_not_come_is_no_delivery(bench: Bench, silence: Silence) -> None:
+    tick = 5 * MINUTE
+    deliver(bench, TEN + 10 * MINUTE, Period(TEN, TEN + tick))
+    deliver(bench, TEN + 2 * HOUR, Period(TEN + HOUR + tick, TEN + HOUR + 2 * tick))
+    found = of(silence, ONE)
+    assert (found.kind, "11 windows" in found.text) == ("no deliveries", True)
+
+
+def test_a_provider_that_forbids_is_no_right(bench: Bench, silence: Silence) -> None:
+    compared(bench, None, "the provider answered 403: the token may not do this")
+    found = of(silence, ONE)
+    assert (found.kind, "403" in found.text) == ("no rights", True)
+
+
+async def test_a_real_provider_that_refuses_the_token_is_no_right(bench: Bench, provider: Provider) -> None:
+    provider.token = "another"
+    await bench.reconciler(provider).run_once()
+    found = Silence(bench.database, bench.clock, bench.settings.rules).explain("webex", None, AT_TEN)
+    assert found.kind == "no rights"
+    assert TOKEN not in found.text
+
+
+async def test_a_real_comparison_tells_no_calls_from_no_deliveries(bench: Bench, provider: Provider) -> None:
+    provider.records = calls(ONE, TEN + MINUTE, 3)
+    await bench.reconciler(provider).run_once()
+    silence = Silence(bench.database, bench.clock, bench.settings.rules)
+    assert of(silence, TWO).kind == "no calls"
+    assert of(silence, ONE).kind == "records"  # fetched meanwhile
+
+
+def test_without_an_address_nobody_can_ask(bench: Bench) -> None:
+    bench.sources.add("webex", SourceChange())
+    found = Silence(bench.database, bench.clock, bench.settings.rules).explain("webex", None, AT_TEN)
+    assert (found.kind, "no address" in found.text) == ("not asked", True)
+
+
+def test_while_the_collector_did_not_run_nothing_came(bench: Bench, silence: Silence) -> None:
+    bench.clock.advance(HOUR)
+    Alarms(bench.database, bench.clock).keep_past("not-running", "", "It did not run.", TEN - HOUR)
+    found = of(silence, ONE)
+    assert (found.kind, "from 2026-11-24 09:00 to 2026-11-24 13:30 UTC" in found.text) == ("not running", True)
+    counted(bench, ONE, 5)
+    assert of(silence, ONE).kind == "not running"
+    assert of(silence, ONE, Period(TEN - 9 * HOUR, TEN - 8 * HOUR)).kind == "not asked"
+
+
+def test_what_is_not_due_yet_is_no_silence(silence: Silence) -> None:
+    assert of(silence, None, Period(START - HOUR, START)).kind == "too early"
+
+
+def test_a_source_that_is_not_there_is_an_error(silence: Silence) -> None:
+    with pytest.raises(SourceUnknown):
+        silence.explain("other", None, AT_TEN)
