@@ -1,7 +1,10 @@
-"""A collector as a competent engineer writes it in an afternoon: FastAPI, plain dicts, PostgreSQL. Not ours to use.
+"""A collector as a competent engineer writes it in an afternoon: FastAPI, psycopg, PostgreSQL. Not ours to use.
 
 It verifies the signature over the raw body, parses it, and stores its records once in their newest version, in one
-transaction a delivery, before it answers. Run as `python -m bench.afternoon_peer CONNINFO SECRET`; prints its port.
+transaction a delivery, before it answers. Records are plain dicts, of which nothing is checked but the key, or the
+public SDK's model `CDR`, which checks types as our loader does.
+
+Run as `python -m bench.afternoon_peer CONNINFO SECRET dicts|models`; prints its port.
 """
 
 import asyncio
@@ -9,18 +12,20 @@ import hashlib
 import hmac
 import json
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Queue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
+from wxc_sdk.cdr import CDR
 
 from cdrelay.serving import open_socket
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+Row = tuple[Any, Any, Any, str]
+"""Org UUID, Report ID, Report time, and the record as JSON."""
 
 CONNECTIONS = 4
 
@@ -61,7 +66,7 @@ class Pool:
             self._idle.put(connection)
 
     @contextmanager
-    def connection(self) -> "Iterator[psycopg.Connection[Any]]":
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
         """One of them, and a transaction that is committed at the end."""
         connection = self._idle.get()
         try:
@@ -71,22 +76,34 @@ class Pool:
             self._idle.put(connection)
 
 
-def store(pool: Pool, body: bytes) -> int:
+def as_dict(record: dict[str, Any]) -> Row:
+    """The row of a record that is taken as it is."""
+    return record["Org UUID"], record["Report ID"], record["Report time"], json.dumps(record)
+
+
+def as_model(record: dict[str, Any]) -> Row:
+    """The row of a record that the SDK's model has checked."""
+    model = CDR.model_validate(record)
+    return model.org_uuid, model.report_id, model.report_time, model.model_dump_json(exclude_none=True)
+
+
+ROWS: dict[str, Callable[[dict[str, Any]], Row]] = {"dicts": as_dict, "models": as_model}
+
+
+def store(pool: Pool, body: bytes, row_of: Callable[[dict[str, Any]], Row]) -> int:
     """Keep the records of a delivery; how many it had."""
     records = json.loads(body)["items"]
-    with pool.connection() as connection:
-        with connection.cursor() as cursor:
-            with cursor.copy(COPY) as copy:
-                for record in records:
-                    key = (record["Org UUID"], record["Report ID"], record["Report time"])
-                    copy.write_row((*key, json.dumps(record)))
-            cursor.execute(UPSERT)
+    with pool.connection() as connection, connection.cursor() as cursor:
+        with cursor.copy(COPY) as copy:
+            for record in records:
+                copy.write_row(row_of(record))
+        cursor.execute(UPSERT)
     return len(records)
 
 
-def application(conninfo: str, secret: str) -> FastAPI:
+def application(conninfo: str, secret: str, form: str) -> FastAPI:
     """The listener."""
-    app, pool = FastAPI(), Pool(conninfo)
+    app, pool, row_of = FastAPI(), Pool(conninfo), ROWS[form]
 
     @app.post("/webhooks/bench")
     async def receive(request: Request) -> dict[str, int]:
@@ -94,7 +111,7 @@ def application(conninfo: str, secret: str) -> FastAPI:
         signature = hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
         if not hmac.compare_digest(signature, request.headers.get("X-Spark-Signature", "")):
             raise HTTPException(401)
-        return {"records": await asyncio.to_thread(store, pool, body)}
+        return {"records": await asyncio.to_thread(store, pool, body, row_of)}
 
     return app
 

@@ -39,7 +39,7 @@ REPAIRS = 7
 REPAIRED = 200
 """Records of one organization that an hour lacks."""
 
-_LIMITS = ClientLimits(answer_seconds=60, body_bytes=2**30, patience=Patience(attempts=1, longest_seconds=1))
+_LIMITS = ClientLimits(answer_seconds=60, body_bytes=2**30, patience=Patience(1, 1.0))
 
 
 def run(scratch: Path) -> list[Measure]:
@@ -57,7 +57,9 @@ def run(scratch: Path) -> list[Measure]:
             found.setdefault(name, []).append(seconds)
     files = store.table.snapshot().files
     size_on_disk = sum(file.size for file in files)
-    print(f"{store.lake.total():,} records, {len(files):,} files, {size_on_disk / store.lake.total():.0f} bytes a record")
+    print(
+        f"{store.lake.total():,} records, {len(files):,} files, {size_on_disk / store.lake.total():.0f} bytes a record"
+    )
     store.engine.close()
     return [
         Measure(

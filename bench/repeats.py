@@ -14,8 +14,8 @@ _LONGER = Fate(late=False, duplicate=False, corrected=True, unknown_key=False, b
 def with_repeats(fresh: Sequence[bytes], earlier: Sequence[bytes]) -> list[bytes]:
     """`fresh`, and after every three records one that is there already; 25 % of the result.
 
-    Half of the repeats are of `fresh`, as a rule in another payload, and half of `earlier`, which is loaded already. One
-    in a hundred is a corrected version where the call was answered: the same Report ID, reported now.
+    Half of the repeats are of `fresh`, as a rule in another payload, and half of `earlier`, which is loaded already.
+    One in a hundred is a corrected version where the call was answered: the same Report ID, reported now.
     """
     rng = Random(1)
     count = len(fresh) // _FRESH_FOR_EACH_REPEAT

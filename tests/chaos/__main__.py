@@ -8,9 +8,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -44,7 +44,7 @@ def main() -> int:
     if arguments.json:
         json.dump(as_json(outcome), sys.stdout, indent=2)
     else:
-        _show(outcome, Console())
+        show(outcome, Console())
     if not outcome.holds:
         talk.print(
             f"[red]does not hold[/]; again: ./dev chaos --seed {seed} --rounds {arguments.rounds}", soft_wrap=True
@@ -73,10 +73,11 @@ def _run(folder: Path, seed: int, rounds: int, size: Size, talk: Console) -> Out
 
 def as_json(outcome: Outcome) -> dict[str, object]:
     """The outcome for programs."""
-    return asdict(outcome) | {"holds": outcome.holds}
+    return dict(msgspec.to_builtins(outcome)) | {"holds": outcome.holds}
 
 
-def _show(outcome: Outcome, console: Console) -> None:
+def show(outcome: Outcome, console: Console) -> None:
+    """The outcome for people."""
     faults = Table("what went wrong", "times", title="Faults")
     for kind, times in sorted(outcome.faults.items()):
         faults.add_row(kind, f"{times}")

@@ -141,14 +141,15 @@ class LakeBuilder:
         return [{name: value for name, value in row.items() if name not in own} for row in self.rows()]
 
     def read(self, period: Period, org: str = ORG) -> list[dict[str, Any]]:
-        """What the records API would give of an organization."""
-        return [json.loads(text) for text in self.lake.read_organization(org, period)]
+        """What the records API would give of an organization, by Report time."""
+        records = [json.loads(text) for text in self.lake.read_organization(org, period)]
+        return sorted(records, key=lambda one: (one["Report time"], one["Report ID"]))
 
     def everything(self) -> list[bytes]:
-        """The JSON texts of the wire of all organizations."""
+        """The JSON texts of the wire of all organizations, sorted."""
         always = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
         organizations = sorted(self.lake.count_by_organization(always))
-        return [text for org in organizations for text in self.lake.read_organization(org, always)]
+        return [text for org in organizations for text in sorted(self.lake.read_organization(org, always))]
 
     def aside(self) -> list[dict[str, Any]]:
         """What is in quarantine."""

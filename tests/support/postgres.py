@@ -33,9 +33,9 @@ def postgres(settings: Mapping[str, str]) -> Iterator[str]:
         user = _user_for(home)
         _initialize(programs, home, user)
         options = [f"--{name}={value}" for name, value in settings.items()]
-        command = [programs / "postgres", "-D", home / "data", "-k", home, "-h", "", *options]
+        command = [str(programs / "postgres"), "-D", str(home / "data"), "-k", str(home), "-h", "", *options]
         with (home / "log").open("wb") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, **user)
+            server: subprocess.Popen[bytes] = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, **user)
         try:
             conninfo = f"host={home} user=postgres dbname=postgres"
             _wait(conninfo, server, home / "log")
@@ -70,7 +70,8 @@ def _user_for(folder: Path) -> dict[str, Any]:
 
 
 def _initialize(programs: Path, home: Path, user: Mapping[str, Any]) -> None:
-    command = [programs / "initdb", "-D", home / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    where, how = str(home / "data"), ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
+    command = [str(programs / "initdb"), "-D", where, *how]
     done = subprocess.run(command, capture_output=True, text=True, cwd=home, check=False, **user)
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr[-2000:]}")

@@ -65,6 +65,10 @@ class Trouble:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+NOTHING = Trouble(404, json.dumps(error_body(404, "There are no CDRs for this time range and filters", "TEST_1")))
+"""There are no records, as the API says it."""
+
+
 @dataclass(slots=True)
 class Provider:
     """Use it as a context; `base` is its address then."""

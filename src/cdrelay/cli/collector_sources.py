@@ -204,7 +204,11 @@ def remove_source(typer_context: typer.Context, name: NameArgument) -> None:
 @app.command("list")
 def list_sources(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the sources; secrets and tokens are not shown."""
-    _show(_sources(typer_context).list(), as_json)
+    stored = _sources(typer_context)
+    listed = stored.list()
+    for name in sorted(set(stored.names()) - {one.name for one in listed}):
+        talk.print(f"source {name}: its secrets cannot be opened with this secret.key; `cdrelay doctor` says more")
+    _show(listed, as_json)
 
 
 @app.command("show")

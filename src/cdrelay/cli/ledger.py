@@ -195,7 +195,7 @@ def certificate(
 
 
 def _source(context: Context, given: str | None) -> str:
-    names = [one.name for one in context.collector().sources.list()]
+    names = context.collector().sources.names()
     if given is None and len(names) == 1:
         return names[0]
     if given is None:

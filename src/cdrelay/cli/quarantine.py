@@ -12,6 +12,7 @@ from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.payload_history import payloads_named
+from cdrelay.collector.recount import Recount
 from cdrelay.lake.load_again import load_again
 from cdrelay.lake.quarantine import BODY, PutAside, Quarantine
 from cdrelay.lake.spool import Spooled
@@ -107,14 +108,18 @@ def load(
 ) -> None:
     """Load records again after a fix; what still cannot be stored is put aside again, as payload NAME~2.
 
-    Doing so twice stores nothing twice.
+    Windows of the ledger that lacked them are looked at again. Doing so twice stores nothing twice.
     """
     parts, clock = context_of(typer_context).collector(), context_of(typer_context).foundation().clock
     quarantine, spool = parts.store.quarantine, parts.store.spool
     chosen = _chosen(payloads, everything, quarantine.payloads())
     loaded = [load_again(quarantine, spool, payload, clock.now()) for payload in chosen]
     parts.store.loader.drain()
-    rows = [asdict(one) for one in payloads_named(parts.database, loaded)]
+    became = payloads_named(parts.database, loaded)
+    recount = Recount(parts.stores, context_of(typer_context).foundation().settings.rules)
+    for source in {one.source for one in became}:
+        recount.incomplete(source, clock.now())
+    rows = [asdict(one) for one in became]
     show(rows, as_json, "nothing is in quarantine")
 
 

@@ -38,6 +38,10 @@ Proof = Literal["counts", "ids", "none"]
 COMPLETE: frozenset[State] = frozenset({"matched", "repaired", "surplus"})
 """The states in which nothing is missing."""
 
+LEFT_UNCOMPARED = "left the provider's reach uncompared"
+"""How the reason begins of what nobody knows any more."""
+BEGINNING_LEFT = f"{LEFT_UNCOMPARED}, its beginning"
+
 _GRACE_SHARE = 10
 """A delivery has a tenth of a tick (30 s of the contract) to arrive before its records count as due."""
 
@@ -169,7 +173,8 @@ def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules)
     A span that starts late, because the beginning of its window has left the reach, cannot speak for the window: it is
     heard when it is short or was, or when the ledger calls the window short. Then the window is expected to hold what
     is stored of the part that left and what the provider says of the rest, and no less than it was expected to hold
-    before. A span that ends early is the beginning of a window that is not complete, and there is nothing better yet.
+    before. Where the beginning was never compared, only what is missing can be said: the window stays open, its proof
+    none, when the rest is complete. A span that ends early is the beginning of a window that is not complete, and there is nothing better yet.
     """
     window, after = window_of(check.span.start, rules), check.after
     # What another run brought and told in the meantime is not told again.
@@ -183,12 +188,22 @@ def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules)
         expected = max(left + after.expected, former.expected if former else 0)
         found = Finding(after.org_uuid, expected, check.whole_hour, after.absent)
         by_ids = False
+        if former is None or former.proof == "none" or former.state == "open":
+            return _of_the_end(check, found, brought, window)
     fetched = brought + (former.fetched if former else 0)
     state = judge(found, fetched, former.state if former else None, now=now, window=window, rules=rules)
     reason = why(found, state, problem=check.problem, in_quarantine=check.in_quarantine)
     proof: Proof = "ids" if by_ids and not found.missing else "counts"
     way = "repair" if brought else None
     return Verdict(found.org_uuid, window, found.expected, found.stored, brought, state, proof, way, reason)
+
+
+def _of_the_end(check: Check, found: Finding, brought: int, window: Period) -> Verdict:
+    """Of a window whose beginning was never compared whole: what is missing is known, that nothing is, is not."""
+    state: State = "short" if found.missing else "open"
+    reason = why(found, state, problem=check.problem, in_quarantine=check.in_quarantine) or BEGINNING_LEFT
+    way = "repair" if brought else None
+    return Verdict(found.org_uuid, window, found.expected, found.stored, brought, state, "none", way, reason)
 
 
 def why(found: Finding, state: State, *, problem: str | None = None, in_quarantine: int = 0) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, case, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
-from cdrelay.collector.comparison import COMPLETE, STATES, Former, Proof, State, Verdict
+from cdrelay.collector.comparison import COMPLETE, LEFT_UNCOMPARED, STATES, Former, Proof, State, Verdict
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.schedule import Cause
 from cdrelay.contract.windows import Period
@@ -176,15 +176,14 @@ class Ledger:
 
     def leave_uncompared(self, source: str, since: datetime, out_of_reach: datetime) -> None:
         """Say of windows that began since, ended by then and were never compared whole that nobody knows any more."""
-        left = "left the provider's reach uncompared"
         never = (
             ledger.c.source == source,
             ledger.c.state == "open",
             ledger.c.window_start >= since,
             ledger.c.window_end <= out_of_reach,
-            func.coalesce(ledger.c.reason, "").not_like(f"{left}%"),
+            func.coalesce(ledger.c.reason, "").not_like(f"{LEFT_UNCOMPARED}%"),
         )
-        reason = func.rtrim(left + "; " + func.coalesce(ledger.c.reason, ""), "; ")
+        reason = func.rtrim(LEFT_UNCOMPARED + "; " + func.coalesce(ledger.c.reason, ""), "; ")
         with self._database.write() as connection:
             connection.execute(update(ledger).where(*never).values(proof="none", reason=reason, recheck_at=None))
 

@@ -1,15 +1,17 @@
 """Which windows came whole, by what their deliveries said of themselves (`contract/manifest`).
 
 Each part of a window says how many parts there are and has a digest of its Report IDs. The loader compares it with what
-the payload held and writes a row with the payload's receipt: `verified`, `differs`, or `counted` where there is no
-digest. A part that differs counts as not there. A window that is sent again adds rows and takes none away.
+the payload held and writes a row with the payload's receipt: `verified`, `differs`, `quarantined`, or `counted` where
+there is no digest. A part that differs counts as not there. A window that is sent again adds rows and takes none away.
 
 What this proof is worth:
 
 * The headers are not signed, only the body is. Who can replay a signed body can put other headers on it, and so have
   an old delivery stand for a window that never came. It proves nothing about a sender who lies; together with equal
   counts it proves that nothing was lost on the way. Without a secret, anyone can say anything.
-* Records in quarantine are not there: their part differs, also after they were loaded again. Then counts must tell.
+* Records in quarantine are not there. Where the digest is that of them and the stored ones together, their part came,
+  `quarantined`: it proves nothing until all of them were loaded again, and its provider is not asked for it, who would
+  give the same. Where a Report ID cannot be read, the part differs, for good. Then counts must tell.
 * The rounds of a window are not told apart: of one that is sent again cut into the same number of parts, parts of both
   rounds together count as all. They are, unless the window itself changed between the rounds.
 * Late records come in the window that was delivered next, not in that of their call. A whole window says that what was

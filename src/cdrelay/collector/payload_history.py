@@ -1,6 +1,6 @@
 """What became of the payloads that were loaded."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,16 +40,8 @@ def latest_payloads(database: Database, most: int, source: str | None = None) ->
         return [LoadedPayload(*row) for row in connection.execute(question)]
 
 
-def payloads_of(database: Database, ids: Collection[str]) -> dict[str, LoadedPayload]:
-    """Those of the collector's payloads that have a receipt, by id; blocks. Raises DatabaseUnavailable."""
-    columns = [payloads.c[name] for name in LoadedPayload.__slots__]
-    question = select(*columns).where(payloads.c.half == "collector", payloads.c.id.in_(ids))
-    with database.read() as connection:
-        return {row[0]: LoadedPayload(*row) for row in connection.execute(question)}
-
-
-def payloads_named(database: Database, ids: Sequence[str]) -> list[LoadedPayload]:
-    """Those of the collector's payloads that were loaded; blocks. Raises DatabaseUnavailable."""
+def payloads_named(database: Database, ids: Collection[str]) -> list[LoadedPayload]:
+    """Those of the collector's payloads that were loaded, in no order; blocks. Raises DatabaseUnavailable."""
     with database.read() as connection:
         return [
             LoadedPayload(*row) for row in connection.execute(select(*_COLUMNS).where(_OURS, payloads.c.id.in_(ids)))

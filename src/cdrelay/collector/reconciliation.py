@@ -115,10 +115,10 @@ class Reconciler:
 
     async def _begin_due(self, started_at: datetime, running: dict[str, asyncio.Task[None]]) -> None:
         everything = await asyncio.to_thread(self._sources.list)
+        alone = len(await asyncio.to_thread(self._sources.names)) == 1
         for source in everything:
             if source.kind != "webhook" or (source.name in running and not running[source.name].done()):
                 continue
-            alone = len(everything) == 1
             running[source.name] = asyncio.create_task(self._look_after(source, started_at, alone=alone))
 
     async def _look_after(self, source: Source, started_at: datetime, *, alone: bool) -> None:
@@ -150,11 +150,11 @@ class Reconciler:
         """
         asked = asked or Asked(source=source_name)
         name, show = asked.source, progress or (lambda _: None)
-        everything = await asyncio.to_thread(self._sources.list)
-        chosen = [one for one in everything if name == one.name or (name is None and one.reconcilable)]
-        if name is not None and not chosen:
-            raise SourceUnknown(name)
-        alone = len(everything) == 1
+        if name is None:
+            chosen = [one for one in await asyncio.to_thread(self._sources.list) if one.reconcilable]
+        else:
+            chosen = [await asyncio.to_thread(self._sources.get, name)]
+        alone = len(await asyncio.to_thread(self._sources.names)) == 1
         runs = [self._by_hand(one, asked, show, alone=alone) for one in chosen]
         return list(await asyncio.gather(*runs))
 
@@ -175,16 +175,12 @@ class Reconciler:
         report = await self._reconcile(source, due, scope, "hand", told)
         with suppress(SourceUnknown):  # removed meanwhile, which the report tells
             if period is not None:
-                await asyncio.to_thread(self._recount, source, period, asked.organization)
+                recount = Recount(self._stores, self._rules)
+                await asyncio.to_thread(
+                    recount.incomplete, source.name, self._clock.now(), period, asked.organization
+                )
             await asyncio.to_thread(self._uncompared.note, source, self._clock.now(), alone=alone)
         return report
-
-    def _recount(self, source: Source, period: Period, organization: str | None) -> None:
-        """Look again at what the ledger misses of a period, in reach or not: it may have come meanwhile."""
-        rows = self._stores.ledger.rows(
-            period, organization, states=("short", "lost"), source=source.name, most=1_000_000
-        )
-        Recount(self._stores, self._rules).look(rows, self._clock.now())
 
     async def _reconcile(
         self,

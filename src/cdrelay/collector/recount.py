@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from cdrelay.collector.comparison import Finding, Former, Proof, Verdict, judge, why
+from cdrelay.collector.comparison import BEGINNING_LEFT, Finding, Former, Proof, Verdict, judge, why
 from cdrelay.collector.ledger import LedgerRow
 from cdrelay.collector.schedule import next_check
 from cdrelay.collector.stores import Stores
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
+
+_MOST_ROWS = 1_000_000
 
 
 class Recount:
@@ -33,7 +35,7 @@ class Recount:
         self._stores.loader.drain()
         by_window: dict[tuple[str, Period], set[str]] = defaultdict(set)
         for row in rows:
-            if row.proof != "none":
+            if row.proof != "none" or row.state in ("short", "lost"):
                 by_window[row.source, row.window].add(row.org_uuid)
         found: list[Verdict] = []
         for (source, window), organizations in by_window.items():
@@ -53,6 +55,13 @@ class Recount:
             found += self._stores.ledger.revise(source, window, now, decide)
         return found
 
+    def incomplete(
+        self, source: str, now: datetime, period: Period | None = None, organization: str | None = None
+    ) -> list[Verdict]:
+        """Look again at all windows of a source that lack something, in reach or not; with a period, those in it."""
+        rows = self._stores.ledger.rows(period, organization, states=("short", "lost"), source=source, most=_MOST_ROWS)
+        return self.look(rows, now)
+
     def _verdict(
         self, org: str, window: Period, former: Former, stored: int, now: datetime, way: str | None, problem: str | None
     ) -> Verdict:
@@ -64,6 +73,10 @@ class Recount:
         if not same:
             state = judge(found, former.fetched + brought, state, now=now, window=window, rules=self._rules)
         proof: Proof = former.proof if same else "counts"
+        reason = why(found, state, problem=problem)
+        if not same and former.proof == "none":
+            # Its beginning was never compared: that nothing of the rest is missing proves nothing of the whole.
+            state, proof, reason = state if found.missing else "open", "none", reason or BEGINNING_LEFT
         return Verdict(
             org_uuid=org,
             window=window,
@@ -74,7 +87,7 @@ class Recount:
             proof=proof,
             way=way if brought else None,
             # Whoever asked before knows better why than who only counts.
-            reason=former.reason if same and not (problem and found.missing) else why(found, state, problem=problem),
+            reason=former.reason if same and not (problem and found.missing) else reason,
             recheck_at=former.recheck_at if same else next_check(state, window, now, self._rules),
             # The provider was not asked: what another run asks meanwhile is newer than this.
             checked_at=former.checked_at,

@@ -79,8 +79,11 @@ class RepairLadder:
         if count < missing:
             return False
         reason = f"{missing} missing, {count} in quarantine" if missing else row.reason or ""
-        again_at = self._clock.now() + self._rules.count_span
-        self._stores.ledger.postpone(row, reason, min(again_at, row.recheck_at or again_at))
+        now = self._clock.now()
+        again_at = now + self._rules.count_span
+        # While it can be compared, the comparison may be due sooner; a moment that is past would be due for ever.
+        sooner = row.recheck_at if row.recheck_at is not None and row.recheck_at > now else again_at
+        self._stores.ledger.postpone(row, reason, min(again_at, sooner))
         return True
 
     def _left_reach(self, row: LedgerRow) -> bool:

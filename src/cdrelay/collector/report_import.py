@@ -12,7 +12,7 @@ from pathlib import Path
 from cdrelay.clock import Clock
 from cdrelay.collector.comparison import COMPLETE, window_of
 from cdrelay.collector.ledger import LedgerRow
-from cdrelay.collector.payload_history import payloads_of
+from cdrelay.collector.payload_history import payloads_named
 from cdrelay.collector.recount import Recount
 from cdrelay.collector.report_file import ReportFile, ReportRow
 from cdrelay.collector.stores import Stores
@@ -98,7 +98,7 @@ class ReportImport:
                     self._stores.loader.drain()
         finally:
             self._stores.loader.drain()
-            for one in payloads_of(self._database, ids).values():
+            for one in payloads_named(self._database, ids):
                 report.records += one.records
                 report.added += one.added
                 report.corrected += one.corrected

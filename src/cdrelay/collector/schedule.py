@@ -129,12 +129,13 @@ def gaps_of(received: Iterable[tuple[datetime, datetime]], rules: Rules) -> list
 def next_check(state: State, window: Period, now: datetime, rules: Rules) -> datetime | None:
     """When a window that is in this state at `now` is to be compared again at the latest; None: never.
 
-    A short one soon, and less often as it gets older: after 15 minutes, or a quarter of its age.
+    A short one soon, and less often as it gets older: after 15 minutes, or a quarter of its age. One with a surplus
+    too, while it can be asked: a newer version of a record, which is yet to come, may belong to another hour.
     """
     edge = window.start + rules.reach - rules.count_span
     if state == "lost":
         return None
-    if state == "short":
+    if state == "short" or (state == "surplus" and now < edge):
         soon = now + max(SILENT_TICKS * rules.tick, (now - window.end) / 4)
         return min(soon, edge) if now < edge else soon
     moments = (settled_at(window, rules), *second_looks(window, rules))

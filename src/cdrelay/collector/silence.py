@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, select
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.manifests import Manifests
+from cdrelay.collector.source_settings import is_reconcilable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.control.database import Database
@@ -45,7 +46,9 @@ class SilenceFacts:
     settled: bool
     """Whether all of the period should have been delivered by now."""
     askable: bool
-    """Whether the source has an address of the provider, and a token."""
+    """Whether the provider can be asked for counts: there is an address, and a token or a way to get one."""
+    pulled: bool = False
+    """Whether it is a source that is pulled, of which there are no counts."""
     expected: int = 0
     """Records that the provider counts in the hours of the period."""
     stored: int = 0
@@ -102,6 +105,9 @@ def _not_compared(facts: SilenceFacts) -> Explanation:
 
 
 def _not_asked(facts: SilenceFacts) -> Explanation:
+    if facts.pulled:
+        what = f"{facts.source} is pulled: its provider gave nothing for this time, and has no counts to compare with."
+        return Explanation("unknown", what)
     if not facts.askable:
         what = f"{facts.source} has no address of the provider or no token, so nobody can ask whether there were calls."
         return Explanation("not asked", what)
@@ -151,7 +157,8 @@ class Silence:
                 source=source,
                 organization=org_uuid is not None,
                 settled=period.end + rules.settle + rules.tick <= now,
-                askable=row.api is not None and (row.token is not None or row.refresh_token is not None),
+                askable=is_reconcilable(row),
+                pulled=row.kind != "webhook",
                 expected=counted[0],
                 stored=counted[1],
                 compared=_all_compared(asked, hours, rules),

@@ -82,22 +82,37 @@ class Source:
     @property
     def has_token(self) -> bool:
         """Whether it has an access token, or can get one."""
-        return self.token is not None or self.renewable
+        return has_token(self)
 
     @property
     def renewable(self) -> bool:
         """Whether its tokens can be refreshed."""
-        return None not in (self.refresh_token, self.token_url, self.client_id, self.client_secret)
+        return is_renewable(self)
 
     @property
     def reconcilable(self) -> bool:
         """Whether its provider's partner endpoints can be asked; one customer's token has no right to them."""
-        return self.kind == "webhook" and self.api is not None and self.has_token
+        return is_reconcilable(self)
 
     @property
     def history_base(self) -> str | None:
         """Where `cdr_feed` and `cdr_stream` are asked."""
         return self.history_api or self.api
+
+
+def is_renewable(source: Any) -> bool:
+    """Whether the tokens of a source can be refreshed; its row in the control database, sealed as it is, will do."""
+    return None not in (source.refresh_token, source.token_url, source.client_id, source.client_secret)
+
+
+def has_token(source: Any) -> bool:
+    """Whether a source, or its row, has an access token or can get one."""
+    return source.token is not None or is_renewable(source)
+
+
+def is_reconcilable(source: Any) -> bool:
+    """Whether the partner endpoints of a source's provider can be asked; its row will do."""
+    return source.kind == "webhook" and source.api is not None and has_token(source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

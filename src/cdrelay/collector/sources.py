@@ -9,7 +9,7 @@ memory. The limits of that memory:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +46,7 @@ class Sources:
         self._remembered: Mapping[str, Source | SecretUnreadable] | None = None
         self._remembered_at: datetime | None = None
         self._refreshing: asyncio.Task[None] | None = None
+        self._told_unreadable: set[str] = set()
 
     def add(self, name: str, given: SourceChange, kind: str = "webhook") -> Source:
         """Make a source. Raises SourceExists, SourceRefused, DatabaseUnavailable."""
@@ -113,10 +114,26 @@ class Sources:
             return self._read(connection, name)
 
     def list(self) -> tuple[Source, ...]:
-        """All sources by name. Raises SecretUnreadable, DatabaseUnavailable."""
+        """All sources by name, but those whose secrets cannot be opened: they must not hold up the others.
+
+        `names` has them too, and `get` says what is wrong. Raises DatabaseUnavailable.
+        """
         with self._database.read() as connection:
             rows = connection.execute(select(sources).order_by(sources.c.name)).all()
-        return tuple(self._opened(row) for row in rows)
+        opened = []
+        for row in rows:
+            try:
+                opened.append(self._opened(row))
+            except SecretUnreadable as error:
+                if row.name not in self._told_unreadable:
+                    _log.error("source.unreadable", source=row.name, reason=str(error))
+                self._told_unreadable.add(row.name)
+        return tuple(opened)
+
+    def names(self) -> Sequence[str]:
+        """The names of all sources, in their order. Raises DatabaseUnavailable."""
+        with self._database.read() as connection:
+            return connection.scalars(select(sources.c.name).order_by(sources.c.name)).all()
 
     async def known(self, name: str) -> Source:
         """The source of that name for the receive path: from memory, brought up to date first when it can be.

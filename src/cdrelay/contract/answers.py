@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from cdrelay.contract.addresses import redirected_base
-from cdrelay.contract.error_bodies import error_message
+from cdrelay.contract.error_bodies import error_message, is_error_body
 from cdrelay.errors import CdrelayError
 
 _FIRST_WAIT_SECONDS = 1.0
@@ -62,7 +62,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """204 or 404: there is nothing of what was asked for."""
+    """There is nothing of what was asked for: 204, or 404 in the words of the API (FACTS 3.3, 3.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ def decide(answer: Answer, attempt: int, base: str, now: datetime, patience: Pat
     match answer.status:
         case 200 if answer.problem is None:
             return Take()
-        case 204 | 404:
+        case 204:
+            return Nothing()
+        case 404 if is_error_body(answer.body):
             return Nothing()
         case 451:
             return _sent_away(answer, attempt, base, patience)
@@ -112,6 +114,10 @@ def _refusal(answer: Answer) -> ProviderError:
             return ProviderRefused(f"the access token is not valid, or no longer: {_said(answer)}", 401)
         case 403:
             return ProviderRefused(f"the access token has no right to call records: {_said(answer)}", 403)
+        case 404:
+            # A proxy, a gateway or another server: taken for "no records", it would pass for proof that there are none.
+            text = f"there are no such endpoints at this address, or the answer is not the provider's: {_said(answer)}"
+            return ProviderRejected(text, 404)
         case status:
             return ProviderRejected(_said(answer), status)
 

@@ -20,6 +20,9 @@ ERROR_SCHEMA: dict[str, Any] = {
 }
 """Of `error_body`, for OpenAPI."""
 
+_MARKS = frozenset({"errorCode", "code", "errors", "trackingId"})
+"""One of them at least is beside the message in every shape (FACTS 3.5)."""
+
 
 def tracking_id(uuid: str) -> str:
     """A tracking id in the form clients expect, made of a fresh `uuid`."""
@@ -34,6 +37,17 @@ def error_body(status: int, message: str, tracking: str) -> dict[str, Any]:
         "errors": [{"description": message}],
         "trackingId": tracking,
     }
+
+
+def is_error_body(body: bytes) -> bool:
+    """Whether it is an error in one of the shapes that such APIs have, and not one of whoever stands before them."""
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("message"), str):
+        return False
+    return not parsed.keys().isdisjoint(_MARKS)
 
 
 def error_message(body: bytes) -> str:

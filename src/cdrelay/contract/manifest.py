@@ -16,8 +16,9 @@ PARTS = "X-Cdrelay-Parts"
 COUNT = "X-Cdrelay-Count"
 DIGEST = "X-Cdrelay-Digest"
 
-ManifestState = Literal["verified", "differs", "counted"]
-"""What became of a manifest: its records came; others came; as many came, and it has no digest."""
+ManifestState = Literal["verified", "differs", "counted", "quarantined"]
+"""What became of a manifest: its records came; others came; as many came, and it has no digest; they came, and some of
+them could not be stored."""
 
 # Nobody signs the headers: what is read from them is bounded, so that no number of theirs becomes work or memory.
 _MOST_PARTS = 100_000
@@ -50,16 +51,18 @@ class Manifest:
         }
         return headers | {DIGEST: self.digest} if self.digest else headers
 
-    def compared(self, report_ids: Sequence[str], records: int) -> ManifestState:
-        """What a payload is of which `records` records could be stored, and these are their Report IDs.
+    def compared(self, stored: Sequence[str], records: int, quarantined: Sequence[str] = ()) -> ManifestState:
+        """What a payload of `records` records is: the Report IDs of those that could be stored, and of the others.
 
-        A record that could not be stored is not there, so that its payload differs.
+        A record without one that can be read is in neither, and then nobody knows whether it is the one that was meant.
         """
-        if not len(report_ids) == records == self.count:
+        if not len(stored) + len(quarantined) == records == self.count:
             return "differs"
         if not self.digest:
-            return "counted"
-        return "verified" if digest_of(report_ids) == self.digest else "differs"
+            return "differs" if quarantined else "counted"
+        if digest_of([*stored, *quarantined]) != self.digest:
+            return "differs"
+        return "quarantined" if quarantined else "verified"
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> "Manifest | None":

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from cdrelay.control.database import Database
 from cdrelay.control.drift import count_drift
 from cdrelay.control.tables import manifests, payloads, sources
 from cdrelay.lake.load import Receipt
+from cdrelay.lake.load_again import first_name
 
 
 class Receipts:
@@ -56,8 +57,9 @@ class Receipts:
                 count_drift(connection, _without_receipt(connection, [one for one in receipts if one.drift]))
             connection.execute(insert(payloads).on_conflict_do_nothing(), rows)
             _keep_manifests(connection, receipts)
+            _settle_manifests(connection, receipts)
         for receipt in receipts:
-            if receipt.manifest_state == "differs":
+            if receipt.manifest_state in ("differs", "quarantined"):
                 self._report("load", _difference(receipt))
 
 
@@ -77,6 +79,16 @@ def _keep_manifests(connection: Connection, receipts: Sequence[Receipt]) -> None
         there = set(connection.scalars(select(sources.c.name)))
         if rows := [row for row in rows if row["source"] in there]:
             connection.execute(insert(manifests).on_conflict_do_nothing(), rows)
+
+
+def _settle_manifests(connection: Connection, receipts: Sequence[Receipt]) -> None:
+    """What lacked only records that were in quarantine is whole once all of these are loaded again."""
+    for receipt in receipts:
+        name = first_name(receipt.envelope.id)
+        if name is not None and not receipt.quarantined:
+            of_payload = (manifests.c.source == receipt.envelope.source, manifests.c.payload == name)
+            waiting = manifests.c.state == "quarantined"
+            connection.execute(update(manifests).where(*of_payload, waiting).values(state="verified"))
 
 
 def _manifest_row(receipt: Receipt) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ def sources(examined: Examined) -> Iterator[Finding]:
             yield Finding(f"source {source.name}", "warning", cause.what, advice, page_of(cause.kind))
         if not causes:
             how = "its provider can be asked" if source.askable else "its provider cannot be asked: nothing is compared"
+            how = how if source.kind == "webhook" else "it is pulled; there are no counts to compare with"
             yield Finding(f"source {source.name}", "ok", f"{source.kind}; {how}")
 
 

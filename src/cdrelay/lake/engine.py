@@ -28,6 +28,8 @@ def open_engine(limits: EngineLimits, scratch: Path) -> duckdb.DuckDBPyConnectio
             "temp_directory": str(scratch),
             # Order is asked for where it matters; keeping it elsewhere costs memory.
             "preserve_insertion_order": False,
+            # A lot of large records is more than 2 GB of text.
+            "arrow_large_buffer_size": True,
             # Nothing is downloaded at run time: what is needed is built in.
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.rows import as_wire
+from cdrelay.lake.rows import records_of
 from cdrelay.lake.schema import literal
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import RecordTable
@@ -88,9 +87,9 @@ class Reader:
     def _write_lines(self, select: str, target: Path) -> int:
         count = 0
         with target.open("wb") as file:
-            for text in starmap(as_wire, _stream(self._engine.execute(select))):
-                file.write(text + b"\n")
-                count += 1
+            for lot in records_of(self._engine, select, {}):
+                file.writelines(record + b"\n" for (record,) in lot)
+                count += len(lot)
         return count
 
     def ask(self, sql: str) -> Answer:

@@ -8,7 +8,7 @@ Until the last step the spool files are there, and loading them again changes no
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,8 @@ from cdrelay.contract.manifest import ManifestState
 from cdrelay.lake.drift import Sighting
 from cdrelay.lake.forgotten import Forgotten
 from cdrelay.lake.parquet import LOADED, REWRITTEN, RowsWritten, write_rows
-from cdrelay.lake.prepare import Batch, PayloadTally, prepare
+from cdrelay.lake.payload import UNREADABLE
+from cdrelay.lake.prepare import Batch, PayloadTally, Refused, prepare
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.reading import Reading
 from cdrelay.lake.retention import KeepTimes
@@ -33,6 +34,7 @@ from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable, Written
 from cdrelay.lake.upkeep import Upkeep, UpkeepReport
 from cdrelay.records.identity import Plausible
+from cdrelay.records.wire import decode_object, read_record
 
 log = structlog.get_logger()
 
@@ -211,9 +213,7 @@ class Loader:
         return loaded
 
 
-def _erased(
-    batches: Iterator[Batch], forgotten: Forgotten, columns: Columns, plausible: Plausible
-) -> Iterator[Batch]:
+def _erased(batches: Iterator[Batch], forgotten: Forgotten, columns: Columns, plausible: Plausible) -> Iterator[Batch]:
     """The same batches without what must not come back."""
     for batch in batches:
         forgotten.apply(batch, columns.promoted, plausible)
@@ -244,8 +244,19 @@ def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
         load_seq=load_seq,
         loaded=now,
         drift=payload.drift,
-        manifest_state=None if manifest is None else manifest.compared(payload.report_ids, records - quarantined),
+        manifest_state=None if manifest is None else manifest.compared(payload.report_ids, records, _ids_of(payload.refused)),
     )
+
+
+def _ids_of(refused: Sequence[Refused]) -> list[str]:
+    """The Report IDs of those that have one that can be read."""
+    found = []
+    for one in refused:
+        with suppress(*UNREADABLE):
+            report_id = read_record(decode_object(one.raw)).values.get("report_id")
+            if isinstance(report_id, str):
+                found.append(report_id)
+    return found
 
 
 class _BatchLoad:

@@ -40,6 +40,12 @@ def load_again(quarantine: Quarantine, spool: Spool, payload: str, now: datetime
     return envelope.id
 
 
+def first_name(payload: str) -> str | None:
+    """The name of the payload whose records this one loads again; None when it does not."""
+    again = _AGAIN.fullmatch(payload)
+    return again["name"] if again else None
+
+
 def _as_lines(first: PutAside, others: Iterable[PutAside]) -> Iterator[bytes]:
     for one in (first, *others):
         # In JSON a line feed stands only between tokens, where a space means the same.

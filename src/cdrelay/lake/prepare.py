@@ -148,7 +148,9 @@ class Block:
     def note_report_ids(self) -> None:
         """Add the Report IDs of this block to those of its payload, once no line of it is read again."""
         if self.payload.spooled.envelope.manifest is not None:
-            self.payload.report_ids += filter(None, self.report_ids)
+            refused = {one.index for one in self.payload.refused}
+            stored = zip(self.indexes, self.report_ids, strict=True)
+            self.payload.report_ids += [one for index, one in stored if one and index not in refused]
 
     def _keep(self, row: int, thorough: Thorough) -> None:
         self.lines[row : row + 1] = [thorough.line]

@@ -1,7 +1,8 @@
 """Rows out of the engine, some at a time, and records of them as wire JSON."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -13,32 +14,76 @@ from cdrelay.records.wire import decode_object, encode_object, with_extra
 _ROWS_AT_ONCE = 2048
 
 
-def chunks_of(
-    engine: duckdb.DuckDBPyConnection,
-    text: str,
-    parameters: Mapping[str, Any],
-    tables: Mapping[str, pa.Table] | None = None,
-) -> Iterator[list[tuple[Any, ...]]]:
-    """The rows of a statement, some at a time, on a cursor of their own; `tables` are there by name while it runs."""
-    cursor = engine.cursor()
-    try:
-        for name, table in (tables or {}).items():
-            cursor.register(name, table)
-        cursor.execute(text, dict(parameters))
-        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            yield rows
-    finally:
-        cursor.close()
-
-
 def rows_of(
     engine: duckdb.DuckDBPyConnection,
     text: str,
     parameters: Mapping[str, Any],
     tables: Mapping[str, pa.Table] | None = None,
 ) -> Iterator[tuple[Any, ...]]:
-    """The same, one by one."""
-    return chain.from_iterable(chunks_of(engine, text, parameters, tables))
+    """The rows of a statement, on a cursor of their own; `tables` are there by name while it runs."""
+    with _cursor(engine, tables) as cursor:
+        cursor.execute(text, dict(parameters))
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield from rows
+
+
+def records_of(
+    engine: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Mapping[str, Any],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The same, some at a time, of a statement that ends with what `{{wire}}` gives: that becomes one value, the record
+    as the JSON text of the wire.
+
+    The texts come as Arrow, because making strings of them and bytes of these would cost as much as all else that is
+    done with them. Raises what the engine raises.
+    """
+    with _cursor(engine, tables) as cursor, _arrow_errors_as_the_engines():
+        for batch in cursor.sql(text, params=dict(parameters)).to_arrow_reader(_ROWS_AT_ONCE):
+            *keys, texts, extras, promoted = batch.columns
+            records = _records(texts, extras, promoted)
+            yield list(zip(*(key.to_pylist() for key in keys), records, strict=True))
+
+
+@contextmanager
+def _cursor(
+    engine: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table] | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    cursor = engine.cursor()
+    try:
+        for name, table in (tables or {}).items():
+            cursor.register(name, table)
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@contextmanager
+def _arrow_errors_as_the_engines() -> Iterator[None]:
+    """What fails while a result is handed on comes out of Arrow, as text."""
+    try:
+        yield
+    except OSError as error:
+        if "Out of Memory" in str(error):
+            raise duckdb.OutOfMemoryException(str(error)) from error
+        raise
+
+
+def _records(texts: pa.Array, extras: pa.Array, promoted: pa.Array) -> list[bytes]:
+    offsets, data = _parts(texts)
+    records = [data[start:end].tobytes() for start, end in pairwise(offsets)]
+    if extras.null_count == promoted.null_count == len(records):
+        return records
+    beside = zip(records, extras.to_pylist(), promoted.to_pylist(), strict=True)
+    return [as_wire(record.decode(), extra, values) for record, extra, values in beside]
+
+
+def _parts(texts: pa.Array) -> tuple[list[int], memoryview]:
+    """Where each text starts and ends in the bytes of all, and these; none of the texts is null."""
+    _, offsets, data = texts.buffers()
+    places = memoryview(offsets).cast("q")[texts.offset : texts.offset + len(texts) + 1]
+    return places.tolist(), memoryview(data)
 
 
 def as_wire(text: str, extra: str | None, promoted: str | None) -> bytes:

@@ -226,16 +226,27 @@ def _text(field: Field, value: str) -> str:
     return value if field.kind in (Kind.TEXT, Kind.UUID) else f"CAST({value} AS VARCHAR)"
 
 
-def _wire_value(field: Field) -> str:
+def _wire_value(field: Field) -> tuple[str, bool]:
+    """The SQL expression of a field's text on the wire, and whether it stands between quotation marks."""
     column = f'"{field.column}"'
-    if field.wire_number:
-        return f"coalesce(to_json({column}), '\"\"'::JSON)"
-    return f"coalesce({_text(field, column)}, '')"
+    if field.wire_number or field.kind in (Kind.TEXT, Kind.UUID):
+        return f"coalesce(CAST(to_json({column}) AS VARCHAR), '\"\"')", False
+    # Nothing in a time, a number or a truth value needs to be escaped.
+    return f"coalesce({_text(field, column)}, '')", True
 
 
 def _wire_json() -> str:
-    """The SQL expression of a row as canonical wire JSON, without what is in extra or in promoted columns."""
-    return "to_json({" + ", ".join(f"{literal(field.name)}: {_wire_value(field)}" for field in FIELDS) + "})"
+    """The SQL expression of a row as canonical wire JSON, without what is in extra or in promoted columns.
+
+    Put together piece by piece: to_json of a structure of all fields takes nearly twice as long.
+    """
+    pieces, before = [], "{"
+    for field in FIELDS:
+        value, quoted = _wire_value(field)
+        mark = '"' if quoted else ""
+        pieces += [literal(f'{before}"{field.name}":{mark}'), value]
+        before = f"{mark},"
+    return f"concat({', '.join(pieces)}, {literal(before[:-1] + '}')})"
 
 
 def _promoted_json(promoted: Sequence[Field]) -> str:

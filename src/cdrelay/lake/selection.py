@@ -7,7 +7,6 @@ there can be follows from the parties, which are the organizations and holders t
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any, TypedDict
 
 import duckdb
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import NOTHING_BEFORE, Cut
-from cdrelay.lake.rows import as_wire, chunks_of
+from cdrelay.lake.rows import records_of, rows_of
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
 
@@ -131,9 +130,10 @@ class Selection:
         """
         mine = set(given)
         try:
-            for rows in self._chunks("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end):
+            asked = self._question("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end)
+            for rows in () if asked is None else records_of(self._engine, *asked):
                 fresh = [row for row in rows if row[:3] not in given] if given else rows
-                yield [(recipient, name, as_wire(*wire)) for recipient, _, name, *wire in fresh]
+                yield [(recipient, report_id, record) for recipient, _, report_id, record in fresh]
                 mine.update(row[:3] for row in fresh)
         except duckdb.OutOfMemoryException:
             middle = start + (end - start) / 2
@@ -150,13 +150,15 @@ class Selection:
         return {(recipient, org_uuid): number for recipient, org_uuid, number in rows}
 
     def _rows(self, name: str, claims: Claims | None, *, by_holder: bool) -> Iterator[tuple[Any, ...]]:
-        return chain.from_iterable(self._chunks(name, claims, by_holder=by_holder))
+        asked = self._question(name, claims, by_holder=by_holder)
+        return iter(()) if asked is None else rows_of(self._engine, *asked)
 
-    def _chunks(
+    def _question(
         self, name: str, claims: Claims | None, *, by_holder: bool, **more: Any
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> tuple[str, dict[str, Any], dict[str, pa.Table]] | None:
+        """A statement, its parameters and its tables; None where nothing can answer it."""
         if not self._files or (claims is not None and not claims.claims):
-            return iter(())
+            return None
         text = statement(
             name,
             parquet=self._table.absolute(self._files),
@@ -165,7 +167,7 @@ class Selection:
             **whose(by_holder=by_holder),
         )
         tables = {} if claims is None else {"claims": claims.as_table()}
-        return chunks_of(self._engine, text, self._bounds | more, tables)
+        return text, self._bounds | more, tables
 
 
 def select_window(table: RecordTable, engine: duckdb.DuckDBPyConnection, before: Cut | None, now: Cut) -> Selection:

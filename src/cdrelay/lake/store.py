@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import starmap
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
+import pyarrow as pa
 
 from cdrelay.contract.history import HistoryQuery, PageMark
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.find import Finder
 from cdrelay.lake.origins import Origins
-from cdrelay.lake.rows import as_wire, rows_of
-from cdrelay.lake.selection import Claims, Selection, select_period, select_window, whose
+from cdrelay.lake.rows import records_of, rows_of
+from cdrelay.lake.selection import Claim, Claims, Selection, select_period, select_window, whose
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
 
@@ -79,13 +80,16 @@ class Lake:
         return {report_id for (report_id,) in rows}
 
     def read_organization(self, org_uuid: str, period: Period, claims: Claims | None = None) -> Iterator[bytes]:
-        """One organization's records of a period, each as the JSON text of the wire, by Report time.
+        """One organization's records of a period, each as the JSON text of the wire, in no particular order.
 
-        With the `claims` of one recipient, only the records to which there is one.
+        With the `claims` of one recipient to records of the organization, only those to which there is one. Sorted
+        they would have to be held before the first can be given; `read_page` sorts, a page at a time.
         """
-        files = self._meeting(period)
-        rows = self._by_time(files, "read_organization", period.start, period.end, claims=claims, org_uuid=org_uuid)
-        return starmap(as_wire, rows)
+        if claims is None:
+            mine = Claim(0, org_uuid, "", workspace=False, starts_at=period.start, ends_at=period.end)
+            claims = Claims([mine], by_holder=False)
+        for lot in self.period(period).records(claims):
+            yield from (record for _, _, record in lot)
 
     def read_page(
         self, org_uuid: str, query: HistoryQuery, moment: Moment = "report_time", claims: Claims | None = None
@@ -107,8 +111,7 @@ class Lake:
         until = following or PageMark(period.end)
         end = following.moment + _MOMENT if following else period.end
         asked |= {"last_moment": until.moment, "last_id": until.report_id}
-        rows = self._by_time(files, "read_page", start, end, moment, claims, **asked)
-        return RecordPage(starmap(as_wire, rows), following)
+        return RecordPage(self._by_time(files, "read_page", start, end, moment, claims, **asked), following)
 
     def window(self, before: Cut | None, now: Cut) -> Selection:
         """What is due at `now` and was not at `before`, of the state the table is in now."""
@@ -130,23 +133,23 @@ class Lake:
         moment: Moment = "report_time",
         claims: Claims | None = None,
         **parameters: Any,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Rows by `moment` in [start, end); where that is more than the engine can hold, one half after the other.
+    ) -> Iterator[bytes]:
+        """Records by `moment` in [start, end); where that is more than the engine can hold, one half after the other.
 
         So few records are that large that asking again costs nothing otherwise.
         """
         met = _met(files, moment, start, end)
-        rows = self._rows(met, name, moment, claims, start=start, end=end, **parameters)
+        asked = self._question(met, name, moment, claims, start=start, end=end, **parameters)
+        lots = iter(()) if asked is None else records_of(self._engine, *asked)
         try:
-            first = next(rows, None)
+            first = next(lots, None)
         except duckdb.OutOfMemoryException:
             middle = start + (end - start) / 2
             if not start < middle < end:
                 raise
         else:
-            if first is not None:
-                yield first
-                yield from rows
+            for lot in chain([] if first is None else [first], lots):
+                yield from (record for (record,) in lot)
             return
         yield from self._by_time(met, name, start, middle, moment, claims, **parameters)
         yield from self._by_time(met, name, middle, end, moment, claims, **parameters)
@@ -154,8 +157,15 @@ class Lake:
     def _rows(
         self, files: list[DataFile], name: str, moment: Moment, claims: Claims | None, **parameters: Any
     ) -> Iterator[tuple[Any, ...]]:
+        asked = self._question(files, name, moment, claims, **parameters)
+        return iter(()) if asked is None else rows_of(self._engine, *asked)
+
+    def _question(
+        self, files: list[DataFile], name: str, moment: Moment, claims: Claims | None, **parameters: Any
+    ) -> tuple[str, dict[str, Any], dict[str, pa.Table]] | None:
+        """A statement, its parameters and its tables; None where nothing can answer it."""
         if not files or (claims is not None and not claims.claims):
-            return iter(())
+            return None
         if claims is None:
             claimed, tables = statement("all_of_them"), {}
         else:
@@ -168,7 +178,7 @@ class Lake:
             moment=moment,
             claimed=claimed,
         )
-        return rows_of(self._engine, text, parameters, tables)
+        return text, parameters, tables
 
 
 def _met(files: list[DataFile], moment: Moment, start: datetime, end: datetime) -> list[DataFile]:

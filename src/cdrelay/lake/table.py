@@ -260,6 +260,8 @@ class RecordTable:
         """
         hours = 0 if at_once else READERS_HOURS
         with self._lock:
+            # What another process has loaded since the last look would be taken for an interrupted load's.
+            self._table.update_incremental()
             # Without `full` it would pass over the files of interrupted loads, which no log entry names.
             gone = self._table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
             self._table.update_incremental()

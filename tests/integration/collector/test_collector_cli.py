@@ -15,7 +15,7 @@ from cdrelay.cli import collector, ledger, reconcile
 from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
 from cdrelay.settings import read_settings
-from tests.support.provider import TOKEN, Provider, Trouble, calls, organization
+from tests.support.provider import NOTHING, TOKEN, Provider, calls, organization
 
 A = organization(1)
 
@@ -104,7 +104,7 @@ async def test_reconciling_fetches_what_is_missing_and_the_ledger_shows_it(shell
 async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked(shell: Shell) -> None:
     clock = SystemClock()
     ended = (clock.now() - timedelta(hours=3)).replace(minute=10, second=0, microsecond=0)
-    async with Provider(clock, records=calls(A, ended, 3), record_troubles={A: Trouble(404)}) as provider:
+    async with Provider(clock, records=calls(A, ended, 3), record_troubles={A: NOTHING}) as provider:
         words = ["collector", "source", "add", "webex", "--api", provider.base, "--token", TOKEN]
         await asyncio.to_thread(shell.run, *words)
         short = await asyncio.to_thread(shell.run, "reconcile", "--json")

@@ -11,7 +11,7 @@ from cdrelay.contract.answers import Patience, ProviderRejected, ProviderUnavail
 from cdrelay.contract.windows import Period
 from cdrelay.provider_exchange import ClientLimits
 from tests.integration.collector.collector_bench import LIMITS, START
-from tests.support.provider import TOKEN, Call, Provider, Trouble, calls, organization
+from tests.support.provider import NOTHING, TOKEN, Call, Provider, Trouble, calls, organization
 
 A, B = organization(1), organization(2)
 HOUR = Period(START.replace(hour=10, minute=0), START.replace(hour=11, minute=0))
@@ -135,9 +135,17 @@ async def test_404_for_counts_is_a_wrong_address_and_for_records_nothing(
     provider: Provider, client: PartnerClient
 ) -> None:
     assert await all_records(client, B) == []
-    provider.troubles.append(Trouble(404))
+    provider.troubles.append(NOTHING)
     with pytest.raises(ProviderRejected, match="api address"):
         await client.counts(HOUR)
+
+
+async def test_a_404_page_of_somebody_else_is_not_taken_for_no_records(
+    provider: Provider, client: PartnerClient
+) -> None:
+    provider.troubles.append(Trouble(404, "<html>Not Found</html>"))
+    with pytest.raises(ProviderRejected, match="not the provider's"):
+        await all_records(client)
 
 
 async def test_an_empty_list_is_nothing(provider: Provider, client: PartnerClient) -> None:

@@ -1,16 +1,19 @@
 """How a window is proved, and what is found though the counts are equal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 from cdrelay.collector.ledger import LedgerRow
 from cdrelay.collector.reconciliation import Asked
+from cdrelay.collector.recount import Recount
 from cdrelay.contract.manifest import Manifest, digest_of
 from cdrelay.contract.windows import Period
+from cdrelay.lake.load_again import load_again
 from cdrelay.lake.spool import Envelope
 from tests.integration.collector.collector_bench import START, Bench, only
-from tests.support.provider import Call, Provider, Trouble, body_of, calls, organization
+from tests.support.provider import NOTHING, Call, Provider, Trouble, body_of, calls, organization
 
 A, B = organization(1), organization(2)
 TEN = START.replace(hour=10, minute=0)
@@ -150,7 +153,7 @@ async def test_a_window_that_lacks_what_is_in_quarantine_says_so_and_is_not_lost
     body = body_of([good, broken]).replace(broken.wire()["Report ID"].encode(), b"no-uuid")
     envelope = Envelope(id=str(uuid4()), source="webex", channel="webhook", received=bench.clock.now())
     bench.store.spool.put(envelope, body)
-    provider.record_troubles[A] = Trouble(404)
+    provider.record_troubles[A] = NOTHING
     reconciler = bench.reconciler(provider)
     await only(reconciler)
     assert (row_of(bench, A).state, row_of(bench, A).reason) == ("short", "1 missing, 1 in quarantine")
@@ -162,6 +165,54 @@ async def test_a_window_that_lacks_what_is_in_quarantine_says_so_and_is_not_lost
     bench.clock.advance(timedelta(hours=1))
     await only(reconciler)
     assert row_of(bench, A).state == "matched"
+
+
+async def test_a_window_of_which_records_are_in_quarantine_is_not_asked_for_and_proved_once_they_are_loaded_again(
+    bench: Bench, provider: Provider
+) -> None:
+    good, odd = calls(A, TEN, 2)
+    provider.records = [good, odd]
+    reconciler = bench.reconciler(provider)
+    loader = bench.store.loader
+    deliver_hour(bench, [], missing=frozenset({0}))
+    limits, loader._limits = loader._limits, replace(loader._limits, max_age=timedelta(hours=1))
+    deliver_window(bench, TEN, [good, odd])  # both are thought too old
+    await only(reconciler)
+    missing = bench.manifests.missing("webex", bench.clock.now(), bench.settings.rules)
+    assert TEN not in [one.window.start for one in missing]
+    of_the_gap = [one for one in provider.requests if "10:00:00.000Z&endTime=2026-11-24T10:05" in one]
+    assert of_the_gap == []
+    assert (row_of(bench, A).state, row_of(bench, A).reason) == ("short", "2 missing, 2 in quarantine")
+    assert not bench.manifests.proves("webex", bench.period(10))
+    loader._limits = limits
+    quarantine = bench.store.quarantine
+    for name in quarantine.payloads():
+        load_again(quarantine, bench.store.spool, name, bench.clock.now())
+    loader.drain()
+    assert bench.manifests.proves("webex", bench.period(10))
+    Recount(bench.stores, bench.settings.rules).incomplete("webex", bench.clock.now())
+    assert row_of(bench, A).state == "matched"
+    await only(reconciler)
+    assert (row_of(bench, A).state, row_of(bench, A).proof) == ("matched", "ids")
+
+
+async def test_a_window_that_lacks_what_is_in_quarantine_is_not_looked_at_every_minute_once_it_is_out_of_reach(
+    bench: Bench, provider: Provider
+) -> None:
+    good, broken = calls(A, TEN, 2)
+    provider.records = [good, broken]
+    provider.record_troubles[A] = NOTHING
+    reconciler = bench.reconciler(provider)
+    bench.deliver([good])
+    body = body_of([broken]).replace(broken.wire()["Report ID"].encode(), b"no-uuid")
+    bench.store.spool.put(Envelope(id="bad", source="webex", channel="webhook", received=bench.clock.now()), body)
+    await only(reconciler)
+    bench.clock.advance(timedelta(hours=60))
+    await only(reconciler)
+    now = bench.clock.now()
+    gone = now - bench.settings.rules.reach
+    assert [row.org_uuid for row in bench.ledger.short("webex", ended_by=gone)] == [A]
+    assert bench.ledger.short("webex", ended_by=gone, due_by=now) == []
 
 
 async def test_a_record_that_comes_and_is_not_stored_is_missing_though_the_counts_are_equal(

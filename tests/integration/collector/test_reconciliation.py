@@ -10,7 +10,7 @@ from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.ledger import LedgerTotals
 from cdrelay.collector.sources import SourceChange
 from tests.integration.collector.collector_bench import START, Bench, only
-from tests.support.provider import Call, Provider, Trouble, calls, organization
+from tests.support.provider import NOTHING, Call, Provider, Trouble, calls, organization
 
 A, B = organization(1), organization(2)
 TEN = START.replace(hour=10, minute=10)
@@ -221,7 +221,7 @@ async def test_what_is_still_short_when_it_leaves_the_reach_is_lost_and_told_onc
     bench: Bench, provider: Provider
 ) -> None:
     provider.records = calls(A, TEN, 5)
-    provider.record_troubles[A] = Trouble(404)
+    provider.record_troubles[A] = NOTHING
     reconciler = bench.reconciler(provider)
     await reconciler.run_once()
     assert bench.states() == {(A, 10): "short"}

@@ -9,11 +9,10 @@ from cdrelay.collector.reconciliation import Asked
 from cdrelay.lake.engine import EngineLimits
 from cdrelay.lake.export import Reader
 from tests.integration.collector.collector_bench import START, Bench, only
-from tests.support.provider import Call, Provider, Trouble, calls, organization
+from tests.support.provider import NOTHING, Call, Provider, Trouble, calls, organization
 
 A, B = organization(1), organization(2)
 TEN = START.replace(hour=10, minute=0)
-NOTHING = Trouble(404)
 
 
 @pytest.fixture

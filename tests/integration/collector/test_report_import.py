@@ -17,7 +17,7 @@ from cdrelay.lake.prepare import Refused
 from cdrelay.records.fields import FIELDS
 from cdrelay.records.identity import Plausible
 from tests.integration.collector.collector_bench import START, Bench, only
-from tests.support.provider import Call, Provider, Trouble, calls, organization
+from tests.support.provider import NOTHING, Call, Provider, calls, organization
 
 A, B = organization(1), organization(2)
 TEN = START.replace(hour=10, minute=10)
@@ -162,7 +162,7 @@ async def test_a_lost_window_is_repaired_by_a_report_and_says_so(
     bench: Bench, provider: Provider, tmp_path: Path
 ) -> None:
     provider.records = calls(A, TEN, 5) + calls(B, TEN, 2)
-    provider.record_troubles = {A: Trouble(404), B: Trouble(404)}
+    provider.record_troubles = {A: NOTHING, B: NOTHING}
     reconciler = bench.reconciler(provider)
     await only(reconciler)
     bench.clock.advance(timedelta(hours=49))

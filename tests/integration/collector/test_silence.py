@@ -1,11 +1,13 @@
 """Why it is silent, by what a real control database holds after deliveries, comparisons and absences."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
+from cdrelay.collector.alarms.facts import Facts
 from cdrelay.collector.alarms.store import Alarms
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.silence import Explanation, Silence
@@ -145,3 +147,18 @@ def test_what_is_not_due_yet_is_no_silence(silence: Silence) -> None:
 def test_a_source_that_is_not_there_is_an_error(silence: Silence) -> None:
     with pytest.raises(SourceUnknown):
         silence.explain("other", None, AT_TEN)
+
+
+@pytest.mark.parametrize("what", ["pulled", "no client"])
+def test_whoever_cannot_be_asked_for_counts_is_not_said_to_be(bench: Bench, what: str) -> None:
+    """Counts are for partners; and a refresh token without the client it was given to is no token."""
+    if what == "pulled":
+        bench.sources.add("acme", SourceChange(api="https://api.example.com", token=TOKEN), "cdr_stream")
+    else:
+        bench.sources.add("acme", SourceChange(api="https://api.example.com"))
+        bench.sources.alter("acme", lambda source: replace(source, refresh_token="r"))
+    explained = Silence(bench.database, bench.clock, bench.settings.rules).explain("acme", None, AT_TEN)
+    assert ("is pulled" if what == "pulled" else "no token") in explained.text
+    facts = Facts(bench.database, bench.manifests, bench.store.spool, bench.settings.rules)
+    (known,) = facts.sources(bench.clock.now())
+    assert (known.askable, known.refreshable) == (False, False)

@@ -2,11 +2,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cdrelay.collector.errors import SourceExists, SourceRefused, SourceUnknown
 from cdrelay.collector.sources import SourceChange, Sources
 from cdrelay.control.database import Database
+from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.control.tables import sources
 from tests.integration.collector.collector_bench import START, Bench
 
@@ -157,3 +158,15 @@ async def test_what_another_process_changes_is_known_within_seconds(bench: Bench
     bench.clock.advance(timedelta(seconds=1))
     with pytest.raises(SourceUnknown):
         await bench.sources.known("second")
+
+
+def test_a_source_whose_secrets_cannot_be_opened_does_not_hold_up_the_others(bench: Bench) -> None:
+    """Its row was made with another key."""
+    bench.sources.add("other", GIVEN)
+    webex = bench.sources.add("webex", GIVEN)
+    with bench.database.write() as connection:
+        connection.execute(update(sources).where(sources.c.name == "other").values(token=b"sealed by another key"))
+    assert bench.sources.list() == (webex,)
+    assert list(bench.sources.names()) == ["other", "webex"]
+    with pytest.raises(SecretUnreadable):
+        bench.sources.get("other")

@@ -4,8 +4,10 @@ import io
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -16,14 +18,14 @@ import pytest
 from cdrelay.backup.manifest import NAME, BackupBroken, BackupFailed, decode, never_changes
 from cdrelay.backup.reading import verify
 from cdrelay.backup.restoring import RESTORING, RestoreRefused, restore
-from cdrelay.backup.snapshot import STAGING
+from cdrelay.backup.snapshot import STAGING, HalfToCopy, home_state
 from cdrelay.backup.writing import tar_file, write_tar
 from cdrelay.lake.spool import Spool
-from cdrelay.lake.table import RecordTable
+from cdrelay.lake.table import RecordTable, Snapshot
 from cdrelay.lake.upkeep import compact
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation
-from cdrelay.wiring.keeping import installation_of
+from cdrelay.wiring.keeping import halves_to_copy, installation_of
 from tests.integration.keeping.used_home import UsedHome, contents
 
 # What of a home is in no backup: it belongs to processes, or is made anew.
@@ -274,6 +276,63 @@ def test_a_lake_that_lacks_a_file_is_no_new_backup(used: UsedHome, backup: Path)
     with pytest.raises(BackupFailed, match="doctor"):
         used.back_up(backup)
     assert (backup / NAME).read_bytes() == before
+
+
+def test_a_load_beside_the_backup_is_in_the_lake_when_the_database_counts_it(used: UsedHome) -> None:
+    @contextmanager
+    def amid_loads(half: HalfToCopy) -> Iterator[None]:
+        used.store_received(1)
+        with half.exclusively():
+            yield
+        used.store_received(1)
+
+    halves = [replace(half, exclusively=partial(amid_loads, half)) for half in halves_to_copy(used.foundation)]
+    with home_state(used.home, halves, with_key=True) as state:
+        known, stored = _payloads(state.folder / "control.db"), _stored(state.folder / "collector" / "lake")
+    assert len(known) == 2
+    assert known < stored
+
+
+def test_a_payload_is_in_the_copied_spool_or_in_the_copied_lake_though_a_load_wants_to_take_it(used: UsedHome) -> None:
+    payload = used.spool_received(1)
+    load = Thread(target=used.collector.store.loader.drain)
+
+    class Hurried(RecordTable):
+        def snapshot(self) -> Snapshot:
+            found = super().snapshot()
+            if self.folder.parent.name == "collector" and load.ident is None:
+                load.start()
+                load.join(1)  # it has to wait
+            return found
+
+    table = Hurried(used.home / "collector" / "lake")
+    publisher, collector = halves_to_copy(used.foundation)
+    with home_state(used.home, [publisher, replace(collector, table=table)], with_key=True) as state:
+        waiting = [Spool.open(path).envelope.id for path in (state.folder / "collector" / "spool").iterdir()]
+        assert payload in {*waiting, *_stored(state.folder / "collector" / "lake")}
+    load.join()
+
+
+def test_no_window_is_written_between_the_copies_of_the_outbox_and_of_the_database(used: UsedHome) -> None:
+    written: list[str] = []
+    writer = Thread(target=lambda: written.append(used.add_delivery()))
+
+    @contextmanager
+    def at_the_same_time(alone: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+        with alone():
+            writer.start()
+            writer.join(0.3)
+            assert written == []
+            yield
+            assert written == []
+
+    publisher, collector = halves_to_copy(used.foundation)
+    assert publisher.outbox_alone is not None
+    publisher = replace(publisher, outbox_alone=partial(at_the_same_time, publisher.outbox_alone))
+    with home_state(used.home, [publisher, collector], with_key=True) as state:
+        assert len(_pending(state.folder / "control.db")) == 1
+    writer.join()
+    assert len(written) == 1
 
 
 def test_no_copied_state_lacks_what_was_acknowledged_or_the_body_of_a_pending_delivery(used: UsedHome) -> None:

@@ -97,7 +97,7 @@ def _connect(publisher: Cdrelay, collector: Cdrelay) -> str:
     publisher.run("publisher", "webhook", "set", partner, url, "--secret-file", str(secret))
     source = ("--secret-file", str(secret), "--api", publisher.address, "--token-file", str(token))
     collector.run("collector", "source", "add", "reseller", *source)
-    collector.run("collector", "source", "add", "direct", "--unsigned")
+    collector.run("collector", "source", "add", "direct")
     return publisher.run("publisher", "intake-key", "create").strip()
 
 
@@ -111,44 +111,46 @@ def test_a_restored_collector_has_what_it_acknowledged_and_fetches_the_rest(
     calls = Calls(publisher, _connect(publisher, old), old)
     try:
         old.wait_until(lambda: old.status()["collector"]["payloads"] >= 12, 60, "records are loaded")
-        began, made = datetime.now(UTC), old.json("backup", str(tmp_path / "backup"))
+        first = old.json("backup", str(tmp_path / "backup"))
         time.sleep(2)
-        again = datetime.now(UTC), old.json("backup", str(tmp_path / "backup"))
+        began, second = datetime.now(UTC), old.json("backup", str(tmp_path / "backup"))
         time.sleep(2)
     finally:
         old.kill()
         calls.stop()
-    assert again[1]["lakes"]["collector"]["version"] > made["lakes"]["collector"]["version"]
-    assert json.loads(old.run("backup", "verify", str(tmp_path / "backup"), "--json"))["problems"] == []
-    began = again[0]
+    before, state = (made["lakes"]["collector"] for made in (first, second))
+    assert state["version"] > before["version"]
+    assert old.json("backup", "verify", str(tmp_path / "backup"))["problems"] == []
 
-    new = _collector_restored(old, tmp_path)
-    state = again[1]["lakes"]["collector"]
-    assert _rows(old.home, state["version"]) == _rows(new.home) != []
-    assert len(_rows(new.home)) == state["records"]
-    assert [one for one in json.loads(new.run("doctor", "--deep", "--json", status=None))["findings"]
-            if one["state"] == "failed"] == []  # fmt: skip
+    new = _restored(old, tmp_path)
+    assert _rows(old.home, state["version"]) == _rows(new.home)
+    assert len(_rows(new.home)) == state["records"] > 0
+    assert _failed(new) == []
 
     new.start("serve", "--roles", "collector")
     try:
         acknowledged = [report_id for moment, report_id in calls.received if moment < began]
-        new.wait_until(lambda: new.status()["collector"]["spool"]["waiting"] == 0, 60, "the spool is loaded")
+        new.wait_until(lambda: new.status()["collector"]["spool_waiting"] == 0, 60, "the spool is loaded")
         stored = [row[1] for row in _rows(new.home)]
         assert set(acknowledged) <= set(stored)
         new.wait_until(lambda: _reconciled(new, calls), 120, "what came after the backup is fetched")
         stored = [row[1] for row in _rows(new.home)]
         assert len(stored) == len(set(stored))
-        status = json.loads(new.run("doctor", "--deep", "--json", status=None))
-        assert [one for one in status["findings"] if one["state"] == "failed"] == []
+        assert _failed(new) == []
     finally:
         new.kill()
 
 
-def _collector_restored(old: Cdrelay, tmp_path: Path) -> Cdrelay:
+def _restored(old: Cdrelay, tmp_path: Path) -> Cdrelay:
     old.run("restore", str(tmp_path / "backup"), "--home", str(tmp_path / "new"))
     new = Cdrelay(tmp_path / "new", (tmp_path / "new" / "settings.toml").read_text())
     new.port, new.address = old.port, old.address
     return new
+
+
+def _failed(collector: Cdrelay) -> list[dict[str, str]]:
+    findings = json.loads(collector.run("doctor", "--deep", "--json", status=None))["findings"]
+    return [finding for finding in findings if finding["state"] == "failed"]
 
 
 def _reconciled(collector: Cdrelay, calls: Calls) -> bool:

@@ -147,3 +147,13 @@ def test_what_a_killed_process_left_in_its_scratch_folder_goes_with_the_next_sta
     assert list(tmp_path.iterdir())
     open_engine(EngineLimits(memory_megabytes=60, threads=1), tmp_path).close()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_files_of_another_process_are_no_orphans_however_long_one_did_not_look(
+    lake: LakeBuilder, open_lake: Opener
+) -> None:
+    lake.load(record("a", NOON))
+    open_lake().load(record("b", NOON))
+    age(lake.table.folder)
+    lake.table.vacuum()
+    assert lake.lake.total() == len(lake.rows()) == 2

@@ -64,14 +64,6 @@ def test_what_fits_no_column_comes_out_in_its_place_or_behind(lake: LakeBuilder)
     assert json.loads(text)["Duration"] == "long"
 
 
-def test_an_organization_is_read_by_report_time_then_id(lake: LakeBuilder) -> None:
-    lake.load(*(record(number, HOUR.start + number % 3 * STEP) for number in range(9)))
-    lake.load(*(record(number, HOUR.start + number % 3 * STEP) for number in range(9, 18)))
-    read = [(one["Report time"], one["Report ID"]) for one in lake.read(HOUR)]
-    assert read == sorted(read)
-    assert len(read) == 18
-
-
 def test_a_reader_that_stops_halfway_leaves_the_engine_usable(lake: LakeBuilder) -> None:
     lake.load(*(record(number, HOUR.start) for number in range(5000)))
     half = lake.lake.read_organization(ORG, HOUR)

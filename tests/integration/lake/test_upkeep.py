@@ -36,7 +36,7 @@ def answers(lake: LakeBuilder) -> dict[str, Any]:
         "total": lake.lake.total(),
         "last load": lake.lake.last_load(),
         "counts": lake.lake.count_by_organization(DAYS),
-        "reads": [list(lake.lake.read_organization(org, DAYS)) for org in (ORG, OTHER_ORG)],
+        "reads": [sorted(lake.lake.read_organization(org, DAYS)) for org in (ORG, OTHER_ORG)],
         "windows": [
             read_window(lake.lake, before, now, [ORG, OTHER_ORG])
             for before, now in zip([None, *cuts], cuts, strict=False)

@@ -214,7 +214,7 @@ async def test_passing_trouble_is_waited_for(pair: Pair) -> None:
 
 
 async def test_nothing_found_is_nothing_to_read(pair: Pair) -> None:
-    pair.front.troubles.append((404, b'{"message": "no CDRs"}'))
+    pair.front.troubles.append((404, b'{"errorCode": 404, "message": "no CDRs", "trackingId": "T_1"}'))
     assert await pair.pull() == Kept()
     assert pair.source.cursor > write_time(SINCE)
 

@@ -150,6 +150,30 @@ def test_what_came_for_the_beginning_of_an_hour_after_it_left_the_reach_is_seen(
     assert _late(equal, equal, whole_hour=10, former=Former(10, 0, "short", 9)) == (10, 10, "matched")
 
 
+@pytest.mark.parametrize("former", [None, Former(0, 0, "open", 5, proof="none"), Former(5, 0, "open", 5)])
+def test_an_hour_whose_beginning_was_never_compared_is_not_proved_by_its_end(former: Former | None) -> None:
+    check = Check(span=LATE, before=Finding(ORG_A, 5, 4), after=Finding(ORG_A, 5, 5), whole_hour=9, asked=True)
+    found = verdict(check, former, now=LEAVING, rules=RULES)
+    assert found is not None
+    assert (found.state, found.proof, found.brought) == ("open", "none", 9 - max(8, former.stored if former else 0))
+    assert found.reason == "left the provider's reach uncompared, its beginning"
+
+
+def test_what_is_missing_from_the_end_is_said_though_the_beginning_was_never_compared_and_proves_nothing_later() -> (
+    None
+):
+    short = Finding(ORG_A, 5, 4)
+    check = Check(span=LATE, before=short, after=short, whole_hour=8, asked=True)
+    found = verdict(check, None, now=LEAVING, rules=RULES)
+    assert found is not None
+    assert (found.state, found.proof) == ("short", "none")
+    former = Former(found.expected, 0, found.state, found.stored, proof=found.proof)
+    check = Check(span=LATE, before=short, after=Finding(ORG_A, 5, 5), whole_hour=9, asked=True)
+    later = verdict(check, former, now=LEAVING, rules=RULES)
+    assert later is not None
+    assert (later.state, later.proof) == ("open", "none")
+
+
 def _whole(before: Finding, after: Finding, former: Former | None = None, **more: object) -> tuple[int, str, str]:
     asked = bool(more.pop("asked", before.missing > 0))
     check = Check(span=HOUR, before=before, after=after, whole_hour=after.stored, asked=asked, **more)  # type: ignore[arg-type]

@@ -162,6 +162,13 @@ def test_a_source_whose_last_question_failed_is_left_alone_as_a_whole() -> None:
     assert due_hours(SourceFacts("webex", hours), NOW + MINUTE, RULES, EVERY) != []
 
 
+def test_a_surplus_is_looked_at_again_as_soon_as_a_short_hour_is() -> None:
+    """A newer version of a record, which is yet to come, may belong to another hour."""
+    window = Period(NOW - 3 * HOUR, NOW - 2 * HOUR)
+
+    assert next_check("surplus", window, NOW, RULES) == next_check("short", window, NOW, RULES) == NOW + HOUR / 2
+
+
 @given(minutes=st.integers(0, 3_000), state=st.sampled_from(["open", "matched", "short", "repaired", "surplus"]))
 def test_the_next_check_lies_ahead_and_none_is_left_only_near_the_edge(minutes: int, state: str) -> None:
     window = Period(NOW, NOW + HOUR)

@@ -91,9 +91,30 @@ def test_a_body_that_makes_no_sense_is_asked_for_again() -> None:
     assert decided(Answer(200, {}, b"<html>", problem="HTTP 200, the body is no page of counts")) == Again(1)
 
 
-def test_a_sensible_answer_is_taken_and_404_means_nothing() -> None:
+def test_a_sensible_answer_is_taken() -> None:
     assert decided(Answer(200, {}, b"{}")) == Take()
-    assert decided(Answer(404, {}, b"{}")) == Nothing()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errorCode": 404, "message": "There are no CDRs", "trackingId": "ROUTER_1"}',
+        b'{"code": 404, "message": "There are no CDRs", "trackingId": "GTWY_1"}',
+        b'{"message": "There are no CDRs", "errors": [{"description": "none"}], "trackingId": "ROUTER_1"}',
+    ],
+)
+def test_404_in_the_words_of_the_api_means_nothing(body: bytes) -> None:
+    assert decided(Answer(404, {}, body)) == Nothing()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Not Found</html>", b"{}", b"[]", b'{"detail": "Not Found"}', b'{"message": "no route"}']
+)
+def test_404_of_somebody_else_is_no_proof_that_there_is_nothing(body: bytes) -> None:
+    decision = decided(Answer(404, {}, body))
+    assert isinstance(decision, GiveUp)
+    assert isinstance(decision.error, ProviderRejected)
+    assert "at this address" in str(decision.error)
 
 
 def test_another_region_is_followed_and_not_for_ever() -> None:

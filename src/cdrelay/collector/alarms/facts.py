@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, func, select
 
 from cdrelay.collector.manifests import MissingWindow
+from cdrelay.collector.source_settings import is_reconcilable, is_renewable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
@@ -26,9 +27,9 @@ class KnownSource:
     kind: str
     created_at: datetime
     askable: bool
-    """Whether its provider can be asked for counts: there is an address and a token."""
+    """Whether its provider can be asked for counts: there is an address, and a token or a way to get one."""
     refreshable: bool
-    """Whether there is a refresh token."""
+    """Whether its tokens can be refreshed: there is a refresh token, and the client that it was given to."""
     token_expires_at: datetime | None = None
     refresh_expires_at: datetime | None = None
     token_problem: str | None = None
@@ -104,8 +105,8 @@ class Facts:
             name=row.name,
             kind=row.kind,
             created_at=row.created_at,
-            askable=row.api is not None and (row.token is not None or row.refresh_token is not None),
-            refreshable=row.refresh_token is not None,
+            askable=is_reconcilable(row),
+            refreshable=is_renewable(row),
             token_expires_at=row.token_expires_at,
             refresh_expires_at=row.refresh_expires_at,
             token_problem=row.token_problem,

@@ -9,7 +9,7 @@ from cdrelay.collector.heat_map import OrgKey
 from cdrelay.collector.heat_marks import due_edge, mark_of
 from cdrelay.collector.ledger import LedgerRow
 from cdrelay.collector.manifests import ManifestRow
-from cdrelay.collector.payload_history import LoadedPayload, payloads_of
+from cdrelay.collector.payload_history import LoadedPayload, payloads_named
 from cdrelay.collector.under_repair import runs_since
 from cdrelay.contract.query import in_words
 from cdrelay.contract.windows import Period, floor_to
@@ -73,7 +73,8 @@ def _shown(parts: LedgerParts, key: OrgKey, window: Period, row: LedgerRow | Non
     now, rules, origins = parts.clock.now(), parts.rules, parts.origins
     shares = origins.payloads(key.org_uuid, window)
     in_lake = sum(share.records for share in shares)
-    receipts = payloads_of(parts.database, [share.payload for share in shares[:_MOST_PAYLOADS]])
+    named = payloads_named(parts.database, [share.payload for share in shares[:_MOST_PAYLOADS]])
+    receipts = {one.id: one for one in named}
     pages = max(1, -(-in_lake // RECORDS))
     number = min(number, pages)
     records = origins.records(key.org_uuid, window, skip=(number - 1) * RECORDS, most=RECORDS)

@@ -4,13 +4,6 @@
 -- How many records each organization has in a half-open period of Report time.
 SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_time < $end GROUP BY org_uuid;
 
--- name: read_organization
--- One organization's records of a period as wire JSON, oldest first.
-SELECT {{wire}}
-FROM {{rows}}
-WHERE {{claimed}} AND org_uuid = $org_uuid AND report_time >= $start AND report_time < $end
-ORDER BY report_time, report_id;
-
 -- name: page_ends
 -- Where a page of one organization's records ends: its last record and, when there is a next page, that one's first.
 SELECT {{moment}}, report_id

@@ -49,7 +49,7 @@ class RecordsReader(Protocol):
         ...
 
     def read_organization(self, org_uuid: str, period: Period, claims: Claims) -> Iterator[bytes]:
-        """Records of an organization as wire JSON, by Report time."""
+        """Records of an organization as wire JSON, in no particular order."""
         ...
 
     def read_page(self, org_uuid: str, query: HistoryQuery, *, claims: Claims) -> RecordPage:
@@ -139,7 +139,7 @@ def partner_router(
         openapi_extra={"parameters": of_records(window)},
     )
     def records(request: Request) -> Response:
-        """What a partner lacks, by Report time. All at once unless `max` is given."""
+        """What a partner lacks: all at once, in no particular order, or with `max` page by page, by Report time."""
         asker, given = asker_of(directory, request), request.query_params
         asked = {name: given[name] for name in ("startTime", "endTime", *_PAGING) if name in given}
         with parameters_kept():

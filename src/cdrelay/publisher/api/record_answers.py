@@ -15,7 +15,7 @@ from cdrelay.publisher.api_errors import tracking_of
 from cdrelay.records.fields import FIELDS
 
 # Bytes of records that are sent at once; each piece costs a change of threads.
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 
 
 RECORD_SCHEMA: dict[str, Any] = {
@@ -30,7 +30,7 @@ LINK = {"Link": {"description": 'The next page, as rel="next"; absent on the las
 
 
 class Records(BaseModel):
-    """Records of the Detailed Call History format, in the order of the time that selects them."""
+    """Records of the Detailed Call History format; pages follow the time that selects them."""
 
     items: list[dict[str, Any]] = Field(json_schema_extra={"items": RECORD_SCHEMA})
 
@@ -55,12 +55,13 @@ def answer_page(request: Request, page: RecordPage, org_uuid: str, query: Histor
 
 def in_pieces(records: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
     """The document `{"items":[…]}` of records that are JSON text, in pieces of about `size` bytes."""
-    piece = bytearray(b'{"items":[')
-    separator = b""
+    begun, waiting, gathered = b'{"items":[', [], 0
     for record in records:
-        piece += separator + record
-        separator = b","
-        if len(piece) >= size:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece + b"]}")
+        waiting.append(record)
+        gathered += len(record)
+        if gathered >= size:
+            yield begun + b",".join(waiting)
+            begun, waiting, gathered = b",", [], 0
+    if waiting or begun != b",":
+        yield begun + b",".join(waiting)
+    yield b"]}"

@@ -1,25 +1,26 @@
 """The outbox: a row and a body for every delivery, until the partner has it.
 
 Bodies are packed files in a folder, named by the delivery. A body is durable before its row exists, and goes only after
-the row says that it is of no more use: a crash can leave a body too many, never one too few.
+the row says that it is of no more use: a crash can leave a body too many or half written, never one too few.
 """
 
 import fcntl
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 
 from cdrelay.callbacks.bodies import PackedBody, PlainBody, SendableBody
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.tables import FAILED, PENDING, attempts, cuts, deliveries, partners, webhooks
-from cdrelay.lake.files import write_durably
+from cdrelay.lake.files import sync_folder
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliveryStatistics, Due
 from cdrelay.publisher.errors import BodyMissing, OutboxUnwritable
 
@@ -42,9 +43,15 @@ class Outbox:
     # --- bodies ---
 
     def write_body(self, delivery_id: str, body: PackedBody) -> None:
-        """Make a body durable; again with the same id replaces it. Raises OutboxUnwritable."""
+        """Write a body to the disk; again with the same id replaces it. Raises OutboxUnwritable.
+
+        It is there for good once a row says so: `add_windows` makes the names of all bodies durable at once.
+        """
         try:
-            write_durably(self._path(delivery_id), body.packed)
+            with self._path(delivery_id).open("wb") as file:
+                file.write(body.packed)
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
 
@@ -112,21 +119,30 @@ class Outbox:
         return last
 
     def add_windows(self, windows: Sequence[Sequence[Delivery]]) -> int:
-        """The windows of several partners, whose bodies are durable, in one transaction; how many deliveries.
+        """The windows of several partners, whose bodies are written, in one transaction; how many deliveries.
 
         Each is all parts of one partner's window. A window that is there already, and that of a partner who is not
-        there any more, changes nothing.
+        there any more, changes nothing. Raises OutboxUnwritable.
         """
-        added = 0
+        self._keep_names()
         with self._database.write() as connection:
             known = set(connection.scalars(select(partners.c.id)))
-            for window in windows:
-                if not window or window[0].partner_id not in known or connection.scalar(_there(window[0])):
-                    continue
-                rows = [_values(replace(delivery, parts=len(window))) for delivery in window]
+            there = _there(connection, {(window[0].tick, window[0].round) for window in windows if window})
+            rows = [
+                _values(replace(delivery, parts=len(window)))
+                for window in windows
+                for delivery in window
+                if delivery.partner_id in known and _window_of(delivery) not in there
+            ]
+            if rows:
                 connection.execute(insert(deliveries), rows)
-                added += len(rows)
-        return added
+        return len(rows)
+
+    def _keep_names(self) -> None:
+        try:
+            sync_folder(self.folder)
+        except OSError as error:
+            raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
 
     def due(self, now: datetime, partner_ids: Collection[str] | None = None) -> list[Due]:
         """Of every partner whose webhook is on, the due delivery that leaves the reach first, in no order.
@@ -212,14 +228,18 @@ class Outbox:
             return [read_delivery(row) for row in connection.execute(query)]
 
 
-def _there(first: Delivery) -> Select[tuple[bool]]:
-    return select(
-        exists().where(
-            deliveries.c.partner_id == first.partner_id,
-            deliveries.c.tick == first.tick,
-            deliveries.c.round == first.round,
-        )
-    )
+def _window_of(delivery: Delivery) -> tuple[str, datetime, int]:
+    return delivery.partner_id, delivery.tick, delivery.round
+
+
+def _there(connection: Connection, rounds: Set[tuple[datetime, int]]) -> set[tuple[str, datetime, int]]:
+    """The windows of these ticks and rounds that have deliveries."""
+    columns = deliveries.c.partner_id, deliveries.c.tick, deliveries.c.round
+    found: set[tuple[str, datetime, int]] = set()
+    for tick, number in rounds:
+        query = select(*columns).where(deliveries.c.tick == tick, deliveries.c.round == number).distinct()
+        found |= {(row.partner_id, row.tick, row.round) for row in connection.execute(query)}
+    return found
 
 
 def _values(delivery: Delivery) -> dict[str, Any]:

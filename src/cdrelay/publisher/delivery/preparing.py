@@ -40,8 +40,8 @@ class Preparation:
     def prepare(self, delivery: Delivery) -> Prepared | Outcome:
         """What to send, or what keeps it from being sent. Raises DatabaseUnavailable."""
         try:
-            webhook = self._webhooks.get(delivery.partner_id)
-            secret = self._secret(delivery, self._webhooks.secrets(delivery.partner_id) if webhook.signed else ())
+            webhook, secrets = self._webhooks.with_secrets(delivery.partner_id)
+            secret = self._secret(delivery, secrets)
             packed, body = self._outbox.read_body(delivery.id)
         except (WebhookUnknown, SecretUnreadable) as error:
             return NotReached(str(error))

@@ -5,18 +5,18 @@ once however much it holds, so a thousand callbacks that answer at the same time
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from cdrelay.callbacks.retry import UNAUTHORIZED, Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
-from cdrelay.control.tables import PENDING, attempts, deliveries, webhooks
+from cdrelay.control.tables import PENDING, UtcDateTime, attempts, deliveries, webhooks
 from cdrelay.publisher.alerts.alerts import Alerts, switched_off
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery
 
@@ -56,23 +56,27 @@ class Attempts:
         what is final. The webhook is touched only while it leads to where was sent to: it may have been changed.
         """
         with self._database.write() as connection:
-            for one in judged:
-                self._record(connection, one)
+            now, numbers = self._clock.now(), _numbers(connection, judged)
+            # Nothing is written about a delivery whose partner was removed.
+            there = [(one, number) for one, number in zip(judged, numbers, strict=True) if number is not None]
+            if not there:
+                return
+            connection.execute(insert(attempts), [_row(one, number) for one, number in there])
+            if arrived := [(one, number) for one, number in there if isinstance(one.decision, Delivered)]:
+                values = [{"this": one.delivery.id, "number": number, "now": now} for one, number in arrived]
+                connection.execute(_ARRIVED, values)
+            hooks = _hooks(connection, judged)
+            for one, number in there:
+                self._mark(connection, one, hooks, now)
+                self._follow(connection, one, number, now)
 
-    def _record(self, connection: Connection, one: Judged) -> None:
+    def _follow(self, connection: Connection, one: Judged, number: int, now: datetime) -> None:
+        """What an attempt that did not arrive leads to."""
+        if isinstance(one.decision, Delivered):
+            return
         this = deliveries.c.id == one.delivery.id
-        before = connection.scalar(select(deliveries.c.attempts).where(this))
-        if before is None:
-            return  # its partner was removed
-        number, now = before + 1, self._clock.now()
-        row = {name: getattr(one.attempt, name) for name in one.attempt.__slots__} | {"number": number}
-        connection.execute(insert(attempts).values(delivery_id=one.delivery.id, **row))
         connection.execute(update(deliveries).where(this).values(attempts=number))
-        following = update(deliveries).where(this)
-        if not isinstance(one.decision, Delivered):
-            following = following.where(PENDING)
-        connection.execute(following.values(_following(one.decision, now)))
-        self._mark(connection, one, now)
+        connection.execute(update(deliveries).where(this, PENDING).values(_following(one.decision, now)))
         match one.decision:
             case RetryAt(others_from=moment) if moment > now:
                 _let_others_wait(connection, one.delivery.partner_id, now, moment)
@@ -80,16 +84,13 @@ class Attempts:
                 self._switch_off(connection, one, one.decision, now)
 
     @staticmethod
-    def _mark(connection: Connection, one: Judged, now: datetime) -> None:
+    def _mark(connection: Connection, one: Judged, hooks: Mapping[str, datetime | None], now: datetime) -> None:
         """Since when the callback has been failing: the first failure since a success, nothing after a success."""
-        arrived, since = isinstance(one.decision, Delivered), webhooks.c.failing_since
-        hook = update(webhooks).where(
-            webhooks.c.partner_id == one.delivery.partner_id,
-            webhooks.c.url == one.sent_to,
-            since.is_not(None) if arrived else since.is_(None),
-            webhooks.c.active,
-        )
-        connection.execute(hook.values(failing_since=None if arrived else now))
+        arrived, partner_id = isinstance(one.decision, Delivered), one.delivery.partner_id
+        if partner_id not in hooks or arrived == (hooks[partner_id] is None):
+            return  # it says so already
+        hook = update(webhooks).where(webhooks.c.partner_id == partner_id, webhooks.c.url == one.sent_to)
+        connection.execute(hook.where(webhooks.c.active).values(failing_since=None if arrived else now))
 
     def _switch_off(self, connection: Connection, one: Judged, decision: SwitchOff, now: datetime) -> None:
         hook = update(webhooks).where(
@@ -105,16 +106,51 @@ class Attempts:
             self._alerts.add(connection, one.delivery.partner_id, switched_off(decision.reason))
 
 
+_ARRIVED = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("this"))
+    .values(
+        attempts=bindparam("number"), state="delivered", next_attempt_at=None, finished_at=bindparam("now", UtcDateTime)
+    )
+)
+
+
+def _numbers(connection: Connection, judged: Sequence[Judged]) -> list[int | None]:
+    """The number of each attempt; None where the delivery is not there any more."""
+    query = select(deliveries.c.id, deliveries.c.attempts).where(
+        deliveries.c.id.in_([one.delivery.id for one in judged])
+    )
+    made = {row.id: row.attempts for row in connection.execute(query)}
+    numbers: list[int | None] = []
+    for one in judged:
+        if one.delivery.id in made:
+            made[one.delivery.id] += 1
+        numbers.append(made.get(one.delivery.id))
+    return numbers
+
+
+def _row(one: Judged, number: int) -> dict[str, Any]:
+    values = {name: getattr(one.attempt, name) for name in one.attempt.__slots__}
+    return values | {"delivery_id": one.delivery.id, "number": number}
+
+
+def _hooks(connection: Connection, judged: Sequence[Judged]) -> dict[str, datetime | None]:
+    """Since when the callbacks have been failing that were sent to, of webhooks that are on and lead there still."""
+    sent_to = {one.delivery.partner_id: one.sent_to for one in judged}
+    columns = webhooks.c.partner_id, webhooks.c.url, webhooks.c.failing_since
+    query = select(*columns).where(webhooks.c.partner_id.in_(list(sent_to)), webhooks.c.active)
+    found = connection.execute(query)
+    return {row.partner_id: row.failing_since for row in found if row.url == sent_to[row.partner_id]}
+
+
 def _let_others_wait(connection: Connection, partner_id: str, now: datetime, moment: datetime) -> None:
     """Only what is due: what waits for its own moment keeps it, so that no series of failures puts it off for ever."""
     others = update(deliveries).where(deliveries.c.partner_id == partner_id, PENDING)
     connection.execute(others.where(deliveries.c.next_attempt_at <= now).values(next_attempt_at=moment))
 
 
-def _following(decision: Decision, now: datetime) -> dict[str, Any]:
+def _following(decision: GiveUp | RetryAt | SwitchOff, now: datetime) -> dict[str, Any]:
     match decision:
-        case Delivered():
-            return {"state": "delivered", "next_attempt_at": None, "finished_at": now}
         case GiveUp():
             return {"state": "failed", "next_attempt_at": None, "finished_at": now}
         case RetryAt(moment):

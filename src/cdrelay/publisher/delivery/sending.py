@@ -167,7 +167,11 @@ class Sender:
         try:
             prepared = await asyncio.to_thread(self._preparation.prepare, delivery)
             sent = await self._send(prepared)
-            await self._recording.put(self._judge(delivery, sent))
+            judged = self._judge(delivery, sent)
+            await self._recording.put(judged)
+            if isinstance(judged.decision, Delivered | GiveUp):
+                # Only after the row says that it is of no more use; and not in the way of what others wait for.
+                await asyncio.to_thread(self._outbox.remove_body, delivery.id)
         except CdrelayError as error:
             await self._stumble(delivery, str(error))
         except Exception as error:  # noqa: BLE001  # outermost: one delivery must not end the loop for all others
@@ -212,8 +216,6 @@ class Sender:
     def _write_down(self, lot: list[Judged]) -> None:
         self._attempts.record(lot)
         for one in lot:
-            if isinstance(one.decision, Delivered | GiveUp):
-                self._outbox.remove_body(one.delivery.id)  # only after the row says that it is of no more use
             _log.info(
                 "delivery.attempted",
                 delivery=one.delivery.id,

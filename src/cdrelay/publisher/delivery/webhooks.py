@@ -112,12 +112,16 @@ class Webhooks:
 
         The one before it follows while it is still valid. Raises WebhookUnknown, SecretUnreadable.
         """
+        return self.with_secrets(partner_id)[1]
+
+    def with_secrets(self, partner_id: str) -> tuple[Webhook, tuple[str, ...]]:
+        """The webhook and what `secrets` says, at one moment. Raises WebhookUnknown, SecretUnreadable."""
         with self._database.read() as connection:
             row = _row(connection, partner_id)
         sealed = [row.secret] if row.secret is not None else []
         if _previous_valid(row, self._clock.now()):
             sealed.append(row.previous_secret)
-        return tuple(self._box.open(one) for one in sealed)
+        return _webhook(row, self._clock.now()), tuple(self._box.open(one) for one in sealed)
 
     def secret(self, partner_id: str) -> str | None:
         """The present one alone; None when deliveries are unsigned. Raises WebhookUnknown, SecretUnreadable."""
