@@ -73,6 +73,8 @@ def ledger(
     if typer_context.invoked_subcommand is not None:
         return
     parts = open_ledger_parts(context_of(typer_context).foundation(), context_of(typer_context).collector())
+    if source is not None:
+        source = _source(context_of(typer_context), source)
     now, rules = parts.clock.now(), parts.rules
     period = _whole_hours(parts.rules.count_span, read_period(start, end), hours, Asked().period(now, rules))
     out = Console(highlight=False)

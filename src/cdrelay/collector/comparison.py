@@ -173,8 +173,9 @@ def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules)
     A span that starts late, because the beginning of its window has left the reach, cannot speak for the window: it is
     heard when it is short or was, or when the ledger calls the window short. Then the window is expected to hold what
     is stored of the part that left and what the provider says of the rest, and no less than it was expected to hold
-    before. Where the beginning was never compared, only what is missing can be said: the window stays open, its proof
-    none, when the rest is complete. A span that ends early is the beginning of a window that is not complete, and there is nothing better yet.
+    before. Where the beginning was never compared, only what is missing can be said: when the rest is complete, the
+    window stays open, its proof none. A span that ends early is the beginning of a window that is not complete, and
+    there is nothing better yet.
     """
     window, after = window_of(check.span.start, rules), check.after
     # What another run brought and told in the meantime is not told again.

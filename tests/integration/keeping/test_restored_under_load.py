@@ -101,6 +101,7 @@ def _connect(publisher: Cdrelay, collector: Cdrelay) -> str:
     return publisher.run("publisher", "intake-key", "create").strip()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "encrypted"])
 def test_a_restored_collector_has_what_it_acknowledged_and_fetches_the_rest(
