@@ -159,7 +159,8 @@ class ProviderExchange:
             # The text of such an error can hold the whole address, so its kind has to do.
             return Answer(None, {}, problem=f"no answer ({type(error).__name__})"), None
         if answer.status != 200:
-            return answer, None
+            # What is said of a refusal goes to logs and pages; some servers say which token they refused.
+            return replace(answer, body=answer.body.replace(token.encode(), b"[token]")), None
         try:
             return answer, await asyncio.to_thread(read, answer.body)
         except ValueError as error:

@@ -176,9 +176,7 @@ class Reconciler:
         with suppress(SourceUnknown):  # removed meanwhile, which the report tells
             if period is not None:
                 recount = Recount(self._stores, self._rules)
-                await asyncio.to_thread(
-                    recount.incomplete, source.name, self._clock.now(), period, asked.organization
-                )
+                await asyncio.to_thread(recount.incomplete, source.name, self._clock.now(), period, asked.organization)
             await asyncio.to_thread(self._uncompared.note, source, self._clock.now(), alone=alone)
         return report
 

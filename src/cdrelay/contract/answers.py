@@ -94,9 +94,7 @@ def decide(answer: Answer, attempt: int, base: str, now: datetime, patience: Pat
     match answer.status:
         case 200 if answer.problem is None:
             return Take()
-        case 204:
-            return Nothing()
-        case 404 if is_error_body(answer.body):
+        case 204 | 404 if answer.status == 204 or is_error_body(answer.body):
             return Nothing()
         case 451:
             return _sent_away(answer, attempt, base, patience)

@@ -384,9 +384,7 @@ manifests = Table(
     Column("parts", Integer, nullable=False),
     Column("records", Integer, nullable=False, comment="as the manifest says"),
     Column("digest", String(64), nullable=False, comment="as the manifest says; empty: it says none"),
-    Column(
-        "state", String(16), nullable=False, comment="verified, differs, counted or quarantined: contract/manifest"
-    ),
+    Column("state", String(16), nullable=False, comment="verified, differs, counted or quarantined: contract/manifest"),
     Column("received_at", UtcDateTime, nullable=False),
     comment="What deliveries said of themselves, once their records are in the lake.",
 )

@@ -32,7 +32,7 @@ from cdrelay.lake.schema import EXTRA, Columns, literal
 from cdrelay.lake.spool import Envelope, Spool
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable, Written
-from cdrelay.lake.upkeep import Upkeep, UpkeepReport
+from cdrelay.lake.upkeep import SMALL_BYTES, Upkeep, UpkeepReport
 from cdrelay.records.identity import Plausible
 from cdrelay.records.wire import decode_object, read_record
 
@@ -233,6 +233,9 @@ def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
     quarantined = len(payload.refused) or int(payload.unreadable is not None)
     records = payload.records or int(payload.unreadable is not None)
     envelope, manifest = payload.spooled.envelope, payload.spooled.envelope.manifest
+    state = None
+    if manifest is not None:
+        state = manifest.compared(payload.report_ids, records, _ids_of(payload.refused))
     return Receipt(
         envelope=envelope,
         size=payload.spooled.size,
@@ -244,7 +247,7 @@ def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
         load_seq=load_seq,
         loaded=now,
         drift=payload.drift,
-        manifest_state=None if manifest is None else manifest.compared(payload.report_ids, records, _ids_of(payload.refused)),
+        manifest_state=state,
     )
 
 
@@ -369,7 +372,8 @@ class _BatchLoad:
             removed.append(old)
             with self._table.new_file(Path(path).parent.name, self._load_seq) as target:
                 select = statement("rewrite_file", parquet=[path], columns=self._table.columns)
-                rows = write_rows(self._cursor, select, target, REWRITTEN, self._table.keys)
+                form = LOADED if old.size < SMALL_BYTES else REWRITTEN  # a small one is merged later
+                rows = write_rows(self._cursor, select, target, form, self._table.keys)
                 if rows.rows:
                     rewritten.append(self._table.written(target, rows, since=old.written))
                 else:

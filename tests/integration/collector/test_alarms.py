@@ -144,7 +144,8 @@ def test_a_collector_in_which_all_is_well_has_no_alarm(watched: Watched) -> None
 
 
 def test_an_alarm_is_told_when_it_is_raised_every_day_and_when_it_is_over(watched: Watched) -> None:
-    watched.add_source(refresh_token=b"sealed", refresh_expires_at=START + 10 * DAY)
+    client = {"token_url": "https://api.example.com/v1/access_token", "client_id": "C1", "client_secret": b"sealed"}
+    watched.add_source(**client, refresh_token=b"sealed", refresh_expires_at=START + 10 * DAY)
     quiet(watched)
     raised = watched.clock.now() + TICK
     assert watched.look() == ["token-expiring"]

@@ -15,6 +15,7 @@ from cdrelay.cli import ledger
 from cdrelay.cli.context import Context
 from cdrelay.cli.ledger import NOT_PROVED, SHORT
 from cdrelay.clock import SystemClock
+from cdrelay.collector.errors import SourceUnknown
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
 from tests.support.ledger_builder import HOUR, LedgerBuilder, org, records_of
@@ -92,9 +93,18 @@ def test_filters_leave_out_what_is_not_so(shell: Shell) -> None:
     shell.fill()
 
     assert json.loads(shell.run("--org", B[:8], "--json").stdout)["organizations"] == []
-    assert json.loads(shell.run("--source", "other", "--json").stdout)["organizations"] == []
+    assert len(json.loads(shell.run("--source", "webex", "--json").stdout)["organizations"]) == 1
     assert json.loads(shell.run("--state", "lost", "--json").stdout)["organizations"] == []
     assert "no organization is so" in shell.run("--state", "lost").stderr
+
+
+def test_a_source_that_is_not_there_is_no_empty_map(shell: Shell) -> None:
+    shell.fill(short=1)
+
+    shown = shell.run("--source", "webx", "--check")
+
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert isinstance(shown.exception, SourceUnknown)
 
 
 @pytest.mark.parametrize(("short", "first", "status"), [(0, 7, 0), (0, 8, NOT_PROVED), (1, 8, SHORT)])

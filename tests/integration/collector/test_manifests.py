@@ -112,8 +112,18 @@ async def test_a_record_in_quarantine_leaves_its_window_unproved(bench: Bench, m
     assert stale != body_of(sent)
     await deliver(bench, stale, manifest_of(sent).headers())
     assert bench.store.quarantine.list() != []
-    assert states(manifests) == [(1, "differs")]
+    assert states(manifests) == [(1, "quarantined")]
+    assert not manifests.proves("webex", WINDOW)
     assert "1 of its records are in quarantine" in bench.incidents.latest()[0].what
+
+
+async def test_a_record_in_quarantine_whose_id_cannot_be_read_leaves_it_open_what_came(
+    bench: Bench, manifests: Manifests
+) -> None:
+    sent = records()
+    broken = body_of(sent).replace(sent[0].wire()["Report ID"].encode(), b"no-uuid")
+    await deliver(bench, broken, manifest_of(sent).headers())
+    assert states(manifests) == [(1, "differs")]
 
 
 async def test_all_parts_are_needed_and_those_that_are_not_there_are_named(bench: Bench, manifests: Manifests) -> None:

@@ -140,6 +140,13 @@ async def test_404_for_counts_is_a_wrong_address_and_for_records_nothing(
         await client.counts(HOUR)
 
 
+async def test_a_token_that_a_refusal_repeats_is_not_told_on(provider: Provider, client: PartnerClient) -> None:
+    provider.troubles.append(Trouble(400, f'{{"message": "not for {TOKEN}"}}'))
+    with pytest.raises(ProviderRejected, match="not for ") as refused:
+        await client.counts(HOUR)
+    assert TOKEN not in str(refused.value)
+
+
 async def test_a_404_page_of_somebody_else_is_not_taken_for_no_records(
     provider: Provider, client: PartnerClient
 ) -> None:

@@ -167,6 +167,47 @@ async def test_what_was_never_compared_in_reach_is_neither_matched_nor_lost(benc
     assert row.reason == "left the provider's reach uncompared; not compared yet"
 
 
+async def test_an_hour_of_which_only_the_end_was_compared_is_not_proved_by_repairing_that(
+    bench: Bench, provider: Provider
+) -> None:
+    """The first call of the hour was never compared; the second is missing, and fetched."""
+    provider.records = [Call(A, TEN), Call(A, TEN + timedelta(minutes=50))]
+    bench.clock.advance(TEN + timedelta(minutes=30) + timedelta(hours=48) - START)
+    reconciler = bench.reconciler(provider)
+    await only(reconciler)
+    row = row_of(bench, A)
+    assert (row.state, row.proof, row.expected, row.stored) == ("open", "none", 1, 1)
+    assert row.reason == "left the provider's reach uncompared, its beginning"
+
+
+async def test_an_hour_of_which_only_the_end_was_compared_is_not_proved_by_what_comes_later(
+    bench: Bench, provider: Provider
+) -> None:
+    provider.records = [Call(A, TEN), Call(A, TEN + timedelta(minutes=50))]
+    provider.record_troubles[A] = Trouble(500)
+    bench.clock.advance(TEN + timedelta(minutes=30) + timedelta(hours=48) - START)
+    reconciler = bench.reconciler(provider)
+    await only(reconciler)
+    assert (row_of(bench, A).state, row_of(bench, A).proof) == ("short", "none")
+    bench.deliver(provider.records[1:])
+    bench.clock.advance(timedelta(hours=13))
+    assert (await only(reconciler)).lost == 0
+    assert (row_of(bench, A).state, row_of(bench, A).proof) == ("open", "none")
+
+
+async def test_an_hour_of_which_only_the_end_was_compared_is_lost_when_that_is_not_to_be_had(
+    bench: Bench, provider: Provider
+) -> None:
+    provider.records = [Call(A, TEN), Call(A, TEN + timedelta(minutes=50))]
+    provider.record_troubles[A] = Trouble(500)
+    bench.clock.advance(TEN + timedelta(minutes=30) + timedelta(hours=48) - START)
+    reconciler = bench.reconciler(provider)
+    await only(reconciler)
+    bench.clock.advance(timedelta(hours=13))
+    assert (await only(reconciler)).lost == 1
+    assert row_of(bench, A).state == "lost"
+
+
 async def test_every_known_organization_has_a_row_for_each_whole_hour_in_reach(
     bench: Bench, provider: Provider
 ) -> None:
