@@ -20,6 +20,8 @@ from tests.support.faulty_provider import TOKEN_PATH, FaultyProvider
 from tests.support.process import Cdrelay
 
 SOURCE = "reseller"
+_TOKEN_SECONDS = 65.0
+"""A token is not refreshed for being refused within a minute of the last refresh, in real time as its life is."""
 
 _PUBLISHER = """\
 compress = {compress}
@@ -75,12 +77,12 @@ async def running_world(folder: Path, seed: int, size: Size) -> AsyncIterator[Wo
         collector = Cdrelay(disk.folder, _COLLECTOR.format(compress=size.compress, reserve=RESERVE_BYTES))
         # What the process says is kept elsewhere, so that a full disk does not keep it from saying it.
         (collector.home / "stderr.log").symlink_to(folder / "collector.log")
-        secret = secrets.token_urlsafe()
+        secret, began = secrets.token_urlsafe(), write_time(datetime.now(UTC))
         rules = read_settings({"CDRELAY_HOME": str(publisher.home)}).rules
         second = rules.tick.total_seconds()
         async with FaultyDeliveries(collector.address, secret, second) as deliveries:
             token, intake_key = await asyncio.to_thread(_prepare_publisher, publisher.home, calls, deliveries, secret)
-            async with FaultyProvider(publisher.address, token, write_time(datetime.now(UTC))) as provider:
+            async with FaultyProvider(publisher.address, token, began, _TOKEN_SECONDS) as provider:
                 await asyncio.to_thread(_prepare_collector, collector, provider, secret)
                 machine = CollectorMachine(collector, disk, deliveries, second)
                 try:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Self
@@ -38,8 +39,8 @@ class FaultyProvider:
     * 404 though there is something: for records
     """
 
-    def __init__(self, upstream: str, upstream_token: str, since: str = "") -> None:
-        """`since` is when the first call may have ended, as on the wire."""
+    def __init__(self, upstream: str, upstream_token: str, since: str = "", token_seconds: float = 0.0) -> None:
+        """`since` is when the first call may have ended, as on the wire; a token lasts `token_seconds` at least."""
         self.faults: deque[tuple[str, int, float]] = deque()
         self.struck: Counter[str] = Counter()
         self.token = secrets.token_urlsafe()
@@ -52,6 +53,8 @@ class FaultyProvider:
         self._former_refresh_token = self.refresh_token
         self._upstream = upstream
         self._since = since
+        self._token_seconds = token_seconds
+        self._token_given = -token_seconds
         self._upstream_token = upstream_token
         self._repeating: deque[tuple[str, int, float]] = deque()
         self._bases: list[str] = []
@@ -100,6 +103,7 @@ class FaultyProvider:
             return web.json_response({"error": "invalid_grant"}, status=400)
         self._former_refresh_token = given
         self.token, self.refresh_token = secrets.token_urlsafe(), secrets.token_urlsafe()
+        self._token_given = time.monotonic()
         self.refreshes += 1
         lives = {"expires_in": 1_209_600, "refresh_token_expires_in": 7_776_000}
         tokens = {"access_token": self.token, "refresh_token": self.refresh_token, "token_type": "Bearer"}
@@ -135,9 +139,13 @@ class FaultyProvider:
             "records withheld": RECORDS_PATH,
             "404 though there is something": RECORDS_PATH,
         }
-        path, without_records = request.path, request.query.get("endTime", "") <= self._since
+        path, off = request.path, set()
+        if request.query.get("endTime", "") <= self._since:
+            off.add("wrong counts")
+        if time.monotonic() - self._token_given < self._token_seconds:
+            off.add("token expired")
         for fault in self.faults:
-            if without_records and fault[0] == "wrong counts":
+            if fault[0] in off:
                 continue
             if only_on.get(fault[0], path) == path:
                 self.faults.remove(fault)

@@ -18,6 +18,7 @@ from cdrelay.lake.cut import Cut
 from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
 from cdrelay.lake.load import NO_DUTIES, Drained, Duties, Loader, LoadLimits, Receipt
+from cdrelay.lake.log_repair import Payloads
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.selection import Claim, Claims
 from cdrelay.lake.spool import Channel, Envelope, Spool
@@ -69,7 +70,7 @@ class LakeBuilder:
         self.limits = limits
         self._numbers = itertools.count(1)
         self.spool = Spool(folder / "spool")
-        self.table = RecordTable(folder / "lake", keys)
+        self.table = RecordTable(folder / "lake", keys, Payloads(self.spool.folder, lambda last_load: []))
         self.engine: duckdb.DuckDBPyConnection = open_engine(SMALL, folder / "scratch")
         if keys is not None:
             keys.serve(self.engine)

@@ -62,6 +62,16 @@ class Receipts:
             if receipt.manifest_state in ("differs", "quarantined"):
                 self._report("load", _difference(receipt))
 
+    def of_later_loads(self, load_seq: int) -> list[str]:
+        """The ids of payloads that brought something in loads after the one with this number.
+
+        One that only repeated what was there has the number of a load that may not have been committed.
+        """
+        later = (payloads.c.half == self._half, payloads.c.load_seq > load_seq)
+        brought = payloads.c.added + payloads.c.corrected > 0
+        with self._database.read() as connection:
+            return list(connection.scalars(select(payloads.c.id).where(*later, brought)))
+
 
 def _without_receipt(connection: Connection, receipts: Sequence[Receipt]) -> list[Receipt]:
     has_one = select(payloads.c.id)

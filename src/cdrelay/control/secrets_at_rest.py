@@ -17,12 +17,20 @@ class SecretUnreadable(CdrelayError):
 
 
 class SecretBox:
-    """Encrypts with the key in a file of its own, readable by its owner alone and made when it is missing."""
+    """Encrypts with the key in a file of its own, readable by its owner alone."""
 
-    def __init__(self, key_file: Path) -> None:
-        """Raises SecretUnreadable when the file holds no key."""
+    def __init__(self, key_file: Path, *, make: bool = True) -> None:
+        """A file that is missing is made, or with `make` off refused.
+
+        Raises SecretUnreadable, also when the file holds no key.
+        """
         self._key_file = key_file
         if not key_file.exists():
+            if not make:
+                raise SecretUnreadable(
+                    f"{key_file} is gone, and what is stored can only be read with it: put it back, from a backup if"
+                    " need be (docs/operations/doctor.md, Key: also how to go on without it)"
+                )
             self._make_key()
         try:
             key = key_file.read_bytes().strip()

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import LargeBinary, select
 
 from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.control.sealed import sealed_secrets
 from cdrelay.control.secrets_at_rest import SecretUnreadable
-from cdrelay.control.tables import metadata
 from cdrelay.doctor.findings import Examined, Finding, some
 
 _BACKUP = "docs/backup.md"
@@ -84,18 +83,14 @@ def secrets(examined: Examined) -> Iterator[Finding]:
     if box is None or not (examined.home / "control.db").exists():
         return
     opened, closed = 0, []
-    for table in metadata.sorted_tables:
-        for column in table.columns:
-            if not isinstance(column.type, LargeBinary):
-                continue
-            with examined.database.read() as connection:
-                sealed = connection.scalars(select(column).where(column.is_not(None))).all()
-            for one in sealed:
-                try:
-                    box.open(one)
-                    opened += 1
-                except SecretUnreadable:
-                    closed.append(f"{table.name}.{column.name}")
+    with examined.database.read() as connection:
+        stored = list(sealed_secrets(connection))
+    for column, sealed in stored:
+        try:
+            box.open(sealed)
+            opened += 1
+        except SecretUnreadable:
+            closed.append(column)
     if closed:
         what = f"the key does not open {len(closed)} secrets: {some(sorted(set(closed)))}"
         advice = "put back the secret.key that belongs to this control database, or set these secrets anew"

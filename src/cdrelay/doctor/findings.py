@@ -12,7 +12,9 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.errors import CdrelayError
 from cdrelay.settings import Settings
+from cdrelay.wiring.foundation import HalfName
 
+_HALVES: tuple[HalfName, ...] = ("publisher", "collector")
 State = Literal["ok", "warning", "failed"]
 
 
@@ -55,9 +57,9 @@ class Examined:
         """The control database; where it is gone, questions raise DatabaseUnavailable."""
         return Database(self.home / "control.db", busy_milliseconds=2_000)
 
-    def halves(self) -> list[str]:
+    def halves(self) -> list[HalfName]:
         """The halves that this home has."""
-        return [half for half in ("publisher", "collector") if (self.home / half).is_dir()]
+        return [half for half in _HALVES if (self.home / half).is_dir()]
 
     def secrets(self) -> SecretBox | None:
         """The key; None when its file is not there, which must not make a new one, or holds none."""

@@ -35,8 +35,8 @@ def key(examined: Examined) -> Iterator[Finding]:
     if not file.exists():
         if (examined.home / "control.db").exists():
             what = "secret.key is gone: secrets and tokens cannot be read"
-            advice = f"put {file} back from a backup, before anything is started: a start makes a new key"
-            yield Finding("key", "failed", what, advice, _BACKUP)
+            advice = f"put {file} back from a backup; nothing starts until then"
+            yield Finding("key", "failed", what, advice, "docs/operations/doctor.md#key")
         return
     if examined.secrets() is None:
         advice = f"put {file} back from a backup, before anything is started"

@@ -1,19 +1,21 @@
 """The lakes: log, files, keys; and, when it is wanted, every record."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from cdrelay.control.receipts import Receipts
 from cdrelay.doctor.findings import Examined, Finding, some
 from cdrelay.doctor.home import runs
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.inspection import LakeInspection, LakeUnreadable, load_is_lost
-from cdrelay.lake.log_repair import repair_log, torn_ends
+from cdrelay.lake.inspection import LakeInspection
+from cdrelay.lake.log_repair import LakeUnreadable, Payloads, lost_with, repair_log, torn_ends
+from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.statements import key_of
 from cdrelay.lake.table import READERS_HOURS
+from cdrelay.wiring.foundation import HalfName
 from cdrelay.wiring.living import lake_keys
 
 _BACKUP = "docs/backup.md"
@@ -33,7 +35,7 @@ def lakes(examined: Examined) -> Iterator[Finding]:
                 yield Finding(f"{half} lake", "failed", what, "stop cdrelay and put it back from a backup", _BACKUP)
 
 
-def _lake(examined: Examined, half: str, folder: Path) -> Iterator[Finding]:
+def _lake(examined: Examined, half: HalfName, folder: Path) -> Iterator[Finding]:
     torn = list(_torn_log(examined, half, folder))
     yield from torn
     if any(finding.state == "failed" for finding in torn):
@@ -46,20 +48,21 @@ def _lake(examined: Examined, half: str, folder: Path) -> Iterator[Finding]:
         yield from _records(examined, inspection, half)
 
 
-def _torn_log(examined: Examined, half: str, folder: Path) -> Iterator[Finding]:
+def _torn_log(examined: Examined, half: HalfName, folder: Path) -> Iterator[Finding]:
     torn, check = torn_ends(folder), f"{half} lake"
     if not torn:
         return
     what = f"the log of the {half}'s lake ends with an empty or torn file: {torn[0].name}"
-    waiting = len(list((examined.home / half / "spool").glob("*.payload")))
-    if load_is_lost(folder, waiting):
+    payloads = Payloads(examined.home / half / "spool", Receipts(examined.database, half).of_later_loads)
+    lost = lost_with(torn, folder, payloads)
+    if lost:
         advice = (
-            "do not start cdrelay: that would take the file away, and the load that it tells of, whose payloads no"
-            " longer wait. Put the file back from a backup, or start it and run `cdrelay reconcile` within 48 hours"
+            "nothing starts until then: put the file back from a backup; or move it away, start, and run"
+            " `cdrelay reconcile` within 48 hours"
         )
-        yield Finding(check, "failed", what, advice, _PAGE)
+        yield Finding(check, "failed", f"{what}, and without it {lost}", advice, _PAGE)
     elif examined.repair:
-        repair_log(folder)
+        repair_log(folder, payloads)
         yield Finding(check, "warning", f"{what}; it was taken away", "nothing: what it said is done again", _PAGE)
     else:
         advice = "`cdrelay doctor --repair` takes it away, as a start does; what it said is done again from the spool"
@@ -104,8 +107,8 @@ def _records(examined: Examined, inspection: LakeInspection, half: str) -> Itera
     latest = examined.clock.now() + timedelta(minutes=examined.settings.record_max_ahead_minutes)
     limits = EngineLimits(examined.settings.engine_memory_megabytes, examined.settings.engine_threads)
     with (
-        tempfile.TemporaryDirectory(prefix="doctor-", dir=examined.home / half) as scratch,
-        closing(open_engine(limits, Path(scratch))) as engine,
+        own_scratch(examined.home / half / "scratch") as scratch,
+        closing(open_engine(limits, scratch)) as engine,
     ):
         if inspection.table.keys is not None:
             inspection.table.keys.serve(engine)

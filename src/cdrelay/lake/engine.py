@@ -1,7 +1,5 @@
 """DuckDB as this project runs it: in memory, bounded, in UTC, without the network."""
 
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,6 @@ class EngineLimits:
 def open_engine(limits: EngineLimits, scratch: Path) -> duckdb.DuckDBPyConnection:
     """An engine of its own; take a cursor for each query. What does not fit its memory goes to `scratch`."""
     scratch.mkdir(parents=True, exist_ok=True)
-    _sweep(scratch)
     engine = duckdb.connect(
         ":memory:",
         config={
@@ -39,21 +36,3 @@ def open_engine(limits: EngineLimits, scratch: Path) -> duckdb.DuckDBPyConnectio
     # Files of the table never change, so their footers may be remembered.
     engine.execute("SET GLOBAL parquet_metadata_cache = true")
     return engine
-
-
-def _sweep(scratch: Path) -> None:
-    """Remove what processes that were killed left there, for it holds records; the engine itself would do it late."""
-    for path in scratch.glob("duckdb_temp_*"):
-        process = re.match(r"duckdb_temp_(\d+)_", path.name)
-        if process and not _lives(int(process[1])):
-            path.unlink(missing_ok=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        return True
-    return True

@@ -1,6 +1,7 @@
 """Records out of the lake into a file or a stream, and free questions in SQL, without touching what is stored."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
 from cdrelay.lake.rows import records_of
 from cdrelay.lake.schema import literal
+from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import RecordTable
 
@@ -40,20 +42,26 @@ class Reader:
     """Reads a lake for the command line, beside a server that writes, and never waits for it."""
 
     def __init__(self, folder: Path, limits: EngineLimits, scratch: Path, keys: LakeKeys | None = None) -> None:
-        """Raises LakeMissing: to read is no reason to make one. `keys` open its encrypted files."""
-        if not (folder / "_delta_log").is_dir():
+        """Raises LakeMissing: to read is no reason to make one. `keys` open its encrypted files.
+
+        In `scratch` it has a folder of its own while it is open.
+        """
+        if not any(folder.glob("*/*")):
             raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
         self._table = RecordTable(folder, keys)
-        self._engine = open_engine(limits, scratch)
-        if keys is not None:
-            keys.serve(self._engine)
+        with ExitStack() as closing:
+            self._engine = open_engine(limits, closing.enter_context(own_scratch(scratch)))
+            closing.callback(self._engine.close)
+            if keys is not None:
+                keys.serve(self._engine)
+            self._closing = closing.pop_all()
         self._confined = False
 
     def __enter__(self) -> "Reader":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engine.close()
+        self._closing.close()
 
     def export(self, target: Path, form: Format, period: Period | None, organization: str | None) -> int:
         """Write records to `target`, by Report time, and return how many.

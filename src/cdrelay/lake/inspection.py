@@ -11,13 +11,9 @@ from deltalake.exceptions import DeltaError
 
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.encryption import LakeKeys
-from cdrelay.lake.log_repair import torn_ends
+from cdrelay.lake.log_repair import LakeUnreadable, torn_ends
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import LOADER, DataFile, RecordTable
-
-
-class LakeUnreadable(CdrelayError):
-    """The log of a lake cannot be read, so nothing in the lake can."""
+from cdrelay.lake.table import DataFile, RecordTable
 
 
 class LakeInspection:
@@ -74,19 +70,3 @@ class LakeInspection:
         sql = statement("stored_twice", parquet=self.table.absolute(files), columns=self.table.columns)
         with closing(engine.cursor()) as cursor:
             return int(cursor.execute(sql).fetchall()[0][0])
-
-
-def load_is_lost(folder: Path, spooled: int) -> bool:
-    """Whether the torn end of the log was of a load whose payloads no longer wait: with it, its records would go.
-
-    `spooled` is how many payloads wait. A power cut does not do that, a failing disk can.
-    """
-    torn = [path for path in torn_ends(folder) if path.suffix == ".json"]
-    if not torn or spooled:
-        return False
-    version = int(torn[0].stem) - 1
-    try:
-        last_load = DeltaTable(str(folder), version=version).transaction_version(LOADER) or 0 if version >= 0 else 0
-    except (DeltaError, OSError, ValueError):
-        return True
-    return any(int(path.name[:10]) > last_load for path in folder.glob("*/*-*.parquet") if path.name[:10].isdigit())

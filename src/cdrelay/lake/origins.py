@@ -84,7 +84,7 @@ class Origins:
         return Inventory({EPOCH + number * span: count for number, count in sorted(numbers.items())}, digest)
 
     def _rows(self, name: str, org_uuid: str, period: Period, **parameters: Any) -> Iterator[tuple[Any, ...]]:
-        files = [file for file in self._table.snapshot().files if file.meets(period.start, period.end)]
+        files = self._table.snapshot().meeting(period.start, period.end)
         if not files:
             return iter(())
         asked = {"org_uuid": org_uuid, "start": period.start, "end": period.end, **parameters}

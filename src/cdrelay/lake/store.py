@@ -122,7 +122,7 @@ class Lake:
         return select_period(self._table, self._engine, period)
 
     def _meeting(self, period: Period) -> list[DataFile]:
-        return [file for file in self._table.snapshot().files if file.meets(period.start, period.end)]
+        return self._table.snapshot().meeting(period.start, period.end)
 
     def _by_time(
         self,

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,7 +25,7 @@ from cdrelay.contract.times import write_time
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.files import sync_folder
-from cdrelay.lake.log_repair import repair_log
+from cdrelay.lake.log_repair import LOADER, LakeUnreadable, Payloads, repair_log, torn_ends
 from cdrelay.lake.parquet import RowsWritten
 from cdrelay.lake.schema import DOCUMENTED, Columns, delta_field
 from cdrelay.lake.statements import key_of
@@ -36,7 +37,6 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
 
-LOADER = "loader"
 READERS_HOURS = 1
 """So long a state stays readable after a later one took its place."""
 _STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
@@ -83,13 +83,26 @@ class DataFile:
         return self.first_report_time <= end and self.last_report_time >= start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """One state of the table. Its files stay readable for at least an hour after a later state dropped them."""
 
     version: int
     last_load: int
     files: tuple[DataFile, ...]
+
+    def meeting(self, start: datetime, end: datetime) -> list[DataFile]:
+        """The files that may hold records with a Report time in [start, end]; thousands of others cost nothing."""
+        first, last = start.astimezone(UTC).date().isoformat(), end.astimezone(UTC).date().isoformat()
+        days = [files for day, files in self._by_day.items() if first <= day <= last]
+        return [file for files in days for file in files if file.meets(start, end)]
+
+    @cached_property
+    def _by_day(self) -> dict[str, list[DataFile]]:
+        found: dict[str, list[DataFile]] = {}
+        for file in self.files:
+            found.setdefault(file.day, []).append(file)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +120,50 @@ class Written:
 class RecordTable:
     """The Delta table of records in a folder. Safe to use from several threads; other processes may use it too."""
 
-    def __init__(self, folder: Path, keys: LakeKeys | None = None) -> None:
-        """`keys` open its encrypted files, and encrypt new ones if they say so; None: there are only plain ones."""
+    def __init__(self, folder: Path, keys: LakeKeys | None = None, payloads: Payloads | None = None) -> None:
+        """Open it, or make it where there is nothing. Raises LakeUnreadable; then nothing was changed.
+
+        `keys` open its encrypted files, and encrypt new ones if they say so; None: there are only plain ones.
+        `payloads` say whether what a power cut left of the log's end can go; None: that is for others to mend.
+        """
         self.folder = folder
         self.keys = keys
         self._lock = Lock()
-        self._table = self._open()
+        self._table = self._open(payloads)
         self._snapshot = self._read_snapshot()
 
-    def _open(self) -> DeltaTable:
-        repair_log(self.folder)
-        if not DeltaTable.is_deltatable(str(self.folder)):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            DeltaTable.create(
-                str(self.folder),
-                schema=DOCUMENTED.delta_schema(),
-                mode="ignore",
-                name="detailed call records",
-                configuration=_CONFIGURATION,
+    def _open(self, payloads: Payloads | None) -> DeltaTable:
+        if payloads is not None:
+            repair_log(self.folder, payloads)
+        elif torn := torn_ends(self.folder):
+            raise LakeUnreadable(
+                f"the log of the lake in {self.folder} ends with an empty or torn file, {torn[0].name}:"
+                " `cdrelay doctor` says what to do"
             )
-            sync_folder(self.folder / "_delta_log")
-        return DeltaTable(str(self.folder))
+        if not DeltaTable.is_deltatable(str(self.folder)):
+            self._create()
+        try:
+            return DeltaTable(str(self.folder))
+        except DeltaError as error:
+            raise LakeUnreadable(
+                f"the log of the lake in {self.folder} cannot be read; put its folder _delta_log back from a backup"
+            ) from error
+
+    def _create(self) -> None:
+        if any(self.folder.glob("*/*.parquet")):
+            raise LakeUnreadable(
+                f"the lake in {self.folder} holds records, and its log is gone: put its folder _delta_log back, from a"
+                " backup if need be (docs/operations/doctor.md, Lake); or move the lake away, to begin without them"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            str(self.folder),
+            schema=DOCUMENTED.delta_schema(),
+            mode="ignore",
+            name="detailed call records",
+            configuration=_CONFIGURATION,
+        )
+        sync_folder(self.folder / "_delta_log")
 
     def snapshot(self) -> Snapshot:
         """The newest committed state, also of commits by other processes."""

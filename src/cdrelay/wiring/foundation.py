@@ -17,11 +17,14 @@ from cdrelay.contract.answers import Patience
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.incidents import Incidents
 from cdrelay.control.receipts import Receipts
+from cdrelay.control.sealed import key_is_needed
 from cdrelay.control.secrets_at_rest import SecretBox
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.engine import EngineLimits, open_engine
 from cdrelay.lake.load import Loader, LoadLimits
+from cdrelay.lake.log_repair import Payloads
 from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
@@ -68,7 +71,8 @@ def open_foundation(settings: Settings, clock: Clock | None = None, hasher: Pass
     """Open (at first: make) the home folder: control database, migrated, and the key of the secrets at rest.
 
     A clock and a hasher of passwords are given by tests alone. Raises DatabaseUnavailable, also where the database is
-    gone: an empty one in its place would know no source and no partner, and turn their payloads away for good.
+    gone: an empty one in its place would know no source and no partner, and turn their payloads away for good. Raises
+    SecretUnreadable where the key is gone, and something there can only be read with it.
     Raises RestoreRefused while the home is not restored to its end.
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -91,7 +95,7 @@ def open_foundation(settings: Settings, clock: Clock | None = None, hasher: Pass
         settings=settings,
         clock=clock,
         database=database,
-        secrets=SecretBox(key_file),
+        secrets=SecretBox(key_file, make=not key_is_needed(database, settings.home)),
         incidents=Incidents(database, clock),
         closing=closing,
         hasher=hasher or PasswordHasher(),
@@ -140,16 +144,17 @@ def client_limits(settings: Settings) -> ClientLimits:
 
 
 def open_store(foundation: Foundation, half: HalfName) -> Store:
-    """Open (at first: make) one half's lake and spool in the home folder."""
+    """Open (at first: make) one half's lake and spool in the home folder. Raises LakeUnreadable."""
     settings, folder = foundation.settings, foundation.settings.home / half
-    scratch = folder / "scratch"
+    scratch = foundation.closing.enter_context(own_scratch(folder / "scratch"))
     engine = open_engine(EngineLimits(settings.engine_memory_megabytes, settings.engine_threads), scratch)
     foundation.closing.callback(engine.close)
     spool = Spool(folder / "spool", settings.disk_reserve_bytes)
     quarantine = Quarantine(folder / "quarantine")
     keys = lake_keys(settings, half, foundation.secrets)
     keys.serve(engine)
-    table = RecordTable(folder / "lake", keys)
+    receipts = Receipts(foundation.database, half, foundation.incidents.record)
+    table = RecordTable(folder / "lake", keys, Payloads(spool.folder, receipts.of_later_loads))
     loader = Loader(
         spool,
         table,
@@ -157,7 +162,7 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
         quarantine,
         foundation.clock,
         load_limits(settings, half),
-        Receipts(foundation.database, half, foundation.incidents.record).keep,
+        receipts.keep,
         duties(settings, half, foundation.database, foundation.secrets, foundation.clock),
     )
     return Store(folder, spool, Lake(table, engine), loader, quarantine, engine, table)

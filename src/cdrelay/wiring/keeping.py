@@ -11,9 +11,9 @@ _HALVES: tuple[HalfName, ...] = ("publisher", "collector")
 
 
 def halves_to_copy(foundation: Foundation) -> list[HalfToCopy]:
-    """The halves that were ever used on this home."""
+    """The halves that were ever used on this home. Raises LakeUnreadable: no backup leaves one out because of that."""
     home = foundation.settings.home
-    return [_half(foundation, name) for name in _HALVES if (home / name / "lake" / "_delta_log").is_dir()]
+    return [_half(foundation, name) for name in _HALVES if (home / name / "lake").is_dir()]
 
 
 def _half(foundation: Foundation, name: HalfName) -> HalfToCopy:
@@ -26,4 +26,4 @@ def _half(foundation: Foundation, name: HalfName) -> HalfToCopy:
 
 def installation_of(key_file: Path) -> str:
     """By what the key of a home is known again; it says nothing of the key. Raises SecretUnreadable."""
-    return SecretBox(key_file).keyed_hash("the installation that a backup is of")
+    return SecretBox(key_file, make=False).keyed_hash("the installation that a backup is of")

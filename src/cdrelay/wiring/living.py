@@ -25,7 +25,7 @@ def keys_for_reading(settings: Settings, half: str) -> LakeKeys | None:
     """The same for a reader that opens nothing else; None where the lake never had keys."""
     if not (settings.home / half / "lake.keys").exists():
         return None
-    return lake_keys(settings, half, SecretBox(settings.home / "secret.key"))
+    return lake_keys(settings, half, SecretBox(settings.home / "secret.key", make=False))
 
 
 def duties(settings: Settings, half: str, database: Database, secrets: SecretBox, clock: Clock) -> Duties:

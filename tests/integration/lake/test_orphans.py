@@ -1,7 +1,6 @@
 """What crashes and power cuts leave behind goes away or is mended; the log does not grow."""
 
 import os
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from cdrelay.clock import SystemClock
-from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.log_repair import repair_log
+from cdrelay.lake.log_repair import LakeUnreadable, Payloads, repair_log
 from cdrelay.lake.table import RecordTable
 from cdrelay.lake.upkeep import compact
 from tests.integration.lake import lake_processes
@@ -82,6 +80,30 @@ def test_a_torn_checkpoint_is_passed_over(lake: LakeBuilder, open_lake: Opener) 
     assert not checkpoint.exists()
 
 
+def test_a_torn_checkpoint_that_nothing_else_stands_for_stays(lake: LakeBuilder, open_lake: Opener) -> None:
+    """Its older entries are deleted: without it no state could be read, and there would be nothing left to mend."""
+    for number in range(3):
+        lake.load(record(number, NOON))
+    age(log_of(lake))
+    lake.table.shorten_log()
+    lake.load(record("later", NOON))
+    (checkpoint,) = log_of(lake).glob("*.checkpoint.parquet")
+    assert len(list(log_of(lake).glob("*.json"))) < 4
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(LakeUnreadable, match="no state"):
+        open_lake()
+    assert checkpoint.exists()
+
+
+def test_who_only_reads_leaves_a_torn_log_to_others(lake: LakeBuilder) -> None:
+    lake.put(record("a", NOON))
+    torn = log_of(lake) / f"{1:020d}.json"
+    torn.write_bytes(b"")
+    with pytest.raises(LakeUnreadable, match="doctor"):
+        RecordTable(lake.table.folder)
+    assert torn.exists()
+
+
 def test_a_torn_pointer_to_the_checkpoint_is_passed_over(lake: LakeBuilder, open_lake: Opener) -> None:
     lake.load(record("a", NOON))
     lake.table.shorten_log()
@@ -94,7 +116,7 @@ def test_a_whole_log_is_left_as_it_is(lake: LakeBuilder) -> None:
     lake.load(record("a", NOON))
     lake.table.shorten_log()
     before = sorted((path.name, path.read_bytes()) for path in log_of(lake).iterdir())
-    assert repair_log(lake.table.folder) == []
+    assert repair_log(lake.table.folder, Payloads(lake.spool.folder, lambda last_load: [])) == []
     assert sorted((path.name, path.read_bytes()) for path in log_of(lake).iterdir()) == before
 
 
@@ -132,21 +154,6 @@ def test_old_versions_of_merged_files_go_when_no_reader_can_need_them(lake: Lake
     lake.table.vacuum(at_once=True)
     assert len(parquet(lake)) == 1
     assert RecordTable(lake.table.folder).snapshot().files == lake.table.snapshot().files
-
-
-def spill_and_die(scratch: Path) -> None:
-    """Put more into a table than fits the memory, and be killed."""
-    engine = open_engine(EngineLimits(memory_megabytes=60, threads=1), scratch)
-    engine.execute("CREATE TEMP TABLE t AS SELECT repeat(uuid()::VARCHAR, 20) FROM range(150000)")
-    assert list(scratch.iterdir())
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_what_a_killed_process_left_in_its_scratch_folder_goes_with_the_next_start(tmp_path: Path) -> None:
-    assert lake_processes.run(spill_and_die, tmp_path) == -9
-    assert list(tmp_path.iterdir())
-    open_engine(EngineLimits(memory_megabytes=60, threads=1), tmp_path).close()
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_files_of_another_process_are_no_orphans_however_long_one_did_not_look(

@@ -148,11 +148,12 @@ def test_the_ends_of_the_calendar_have_bounds_that_can_be_read(lake: LakeBuilder
 def test_files_are_left_out_by_their_times(lake: LakeBuilder) -> None:
     for days in range(3):
         lake.load(record(days, NOON - timedelta(days=days)))
-    files = lake.table.snapshot().files
-    hour = timedelta(hours=1)
-    met = [file for file in files if file.meets(NOON - timedelta(days=1), NOON - timedelta(days=1) + hour)]
-    assert [file.path.partition("/")[0] for file in met] == ["2026-11-23"]
-    assert not [file for file in files if file.meets(NOON + MICROSECOND, NOON + hour)]
+    snapshot, hour = lake.table.snapshot(), timedelta(hours=1)
+    met = snapshot.meeting(NOON - timedelta(days=1), NOON - timedelta(days=1) + hour)
+    assert [file.day for file in met] == ["2026-11-23"]
+    assert {file.day for file in snapshot.meeting(NOON - timedelta(days=1), NOON)} == {"2026-11-23", "2026-11-24"}
+    assert not snapshot.meeting(NOON + MICROSECOND, NOON + hour)
+    assert len(snapshot.meeting(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))) == 3
 
 
 def test_a_question_opens_only_the_files_of_its_period(lake: LakeBuilder) -> None:
