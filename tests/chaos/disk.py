@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-DISK_BYTES = 512 * 2**20
+DISK_BYTES = 4 * 2**30
+"""More than a run needs. It is memory, and only as much of it as is used."""
 RESERVE_BYTES = 32 * 2**20
 """What the collector leaves free (setting `disk_reserve_bytes`)."""
 _NEARLY_NOTHING = 64 * 2**10
@@ -26,7 +27,6 @@ class Disk:
         self.folder = folder
         self.own = False
         """Whether it is a file system of its own."""
-        self._ballast = folder / "ballast"
 
     def __enter__(self) -> "Disk":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -49,18 +49,21 @@ class Disk:
         if not self.own:
             _limit_files(pid, _NEARLY_NOTHING)
             return
-        room = os.statvfs(self.folder)
-        size = room.f_bavail * room.f_frsize - (_NEARLY_NOTHING if wholly else _HALF_A_RESERVE)
-        if size > 0:
-            with self._ballast.open("ab") as ballast, suppress(OSError):
-                os.posix_fallocate(ballast.fileno(), ballast.seek(0, os.SEEK_END), size)
+        leave, filled = _NEARLY_NOTHING if wholly else _HALF_A_RESERVE, False
+        while not filled:  # what is written in between may need more than was going to be left
+            room = os.statvfs(self.folder)
+            filled = self._resize((room.f_blocks - room.f_bfree) * room.f_frsize + leave)
 
     def free(self, pid: int | None) -> None:
         """Give the room back."""
         if self.own:
-            self._ballast.unlink(missing_ok=True)
+            self._resize(DISK_BYTES)
         else:
             _limit_files(pid, resource.RLIM_INFINITY)
+
+    def _resize(self, size: int) -> bool:
+        command = ["/bin/mount", "-o", f"remount,size={size}", str(self.folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _limit_files(pid: int | None, size: int) -> None:

@@ -130,7 +130,8 @@ async def _quieten(world: World, outcome: Outcome) -> None:
     idle = 0
     for _ in range(_RECONCILIATIONS):
         said = await asyncio.to_thread(world.collector.run, "reconcile", SOURCE, "--json", status=None)
-        (report,) = json.loads(said)
+        # It says nothing when it fails as a whole; what for is in its log and among the incidents.
+        report = json.loads(said)[0] if said else dict.fromkeys(_REPORTED, "failed")
         outcome.reconciliations.append({name: report[name] for name in _REPORTED})
         # Twice: what the server's own run fetches meanwhile changes hours that were compared already.
         idle = 0 if any(report[name] for name in _REPORTED) else idle + 1

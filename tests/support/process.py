@@ -9,7 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 SETTINGS = """\
@@ -24,9 +26,14 @@ disk_reserve_bytes = 0
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port of the loopback address that nobody listens on now.
+
+    Below those that the system gives out by itself: another test's connection or server would take it meanwhile.
+    """
+    while True:
+        port = SystemRandom().randrange(15_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Cdrelay:

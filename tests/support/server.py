@@ -11,9 +11,12 @@ from fastapi import FastAPI
 from cdrelay.serving import PLAIN, Front, OwnTls
 from cdrelay.serving.running import config_of
 
+USUAL = replace(PLAIN, trusted_proxies="127.0.0.1")
+"""As the settings have it where nobody changed them."""
+
 
 @asynccontextmanager
-async def serving(app: FastAPI, certificate: Path | None = None, front: Front = PLAIN) -> AsyncIterator[str]:
+async def serving(app: FastAPI, certificate: Path | None = None, front: Front = USUAL) -> AsyncIterator[str]:
     """Serve `app` on a free port until the block ends; its address. `certificate` is a file with its key, for TLS."""
     if certificate is not None:
         front = replace(front, tls=OwnTls(certificate, certificate))
