@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.clock import ManualClock
@@ -181,7 +182,7 @@ async def test_one_success_in_between_begins_the_count_anew(bench: Bench, partne
 async def test_what_could_not_leave_here_says_nothing_about_the_callback(bench: Bench, partner: Partner) -> None:
     async with Callback() as callback:
         bench.hook(partner, callback.url, "secret")
-        (bench.home / "secret.key").unlink()
+        (bench.home / "secret.key").write_bytes(Fernet.generate_key())
         owe(bench, partner)
         again = bench.again()
         async with again.sender() as sender:
