@@ -87,7 +87,7 @@ def show(outcome: Outcome, console: Console) -> None:
         "seed, rounds, compress": f"{outcome.seed}, {outcome.rounds}, {outcome.compress:g}",
         "seconds": f"{outcome.seconds:.0f}",
         "kills, starts, starts that failed": f"{outcome.kills}, {outcome.starts}, {outcome.failed_starts}",
-        "ended by itself, hung": f"{outcome.ended_by_itself}, {outcome.stalls}",
+        "ended by itself, hung": f"{outcome.ended_by_itself}, {len(outcome.stalls)}",
         "records stored": f"{outcome.records:,}",
         "newer versions handed in": f"{outcome.versions:,}",
         "records acknowledged by webhook": f"{outcome.acknowledged:,}",

@@ -13,6 +13,7 @@ from cdrelay.traffic import Faults, Plan, Traffic
 
 BURST = 6_000
 """So many records make a window of two parts (a POST holds 5,000)."""
+_BURST_LASTS = timedelta(milliseconds=50)
 _FAULTS = Faults(late=0.08, duplicate=0.08, corrected=0.08, unknown_key=0.03, broken=0.005)
 
 
@@ -49,7 +50,8 @@ class Calls:
 
     def _many(self, start: datetime, end: datetime) -> list[bytes]:
         quiet = Traffic(Plan(seed=self._seed, organizations=len(self.organizations), shaped=False))
-        return list(quiet.records(BURST, start, max(end, start + timedelta(milliseconds=10))))
+        # At once, so that they lie in one window.
+        return list(quiet.records(BURST, max(start, end - _BURST_LASTS), end))
 
     async def _post(self, session: aiohttp.ClientSession, url: str, lines: list[bytes]) -> None:
         while True:

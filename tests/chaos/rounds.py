@@ -12,7 +12,7 @@ from pathlib import Path
 from cdrelay.contract.windows import ceil_to
 from tests.chaos.checking import Held, Violations, check_ledger, check_records, read_held, read_ledger
 from tests.chaos.plan import KILLS, Fault, plan_round
-from tests.chaos.watching import Watch, file_halves, growth, memory_halves
+from tests.chaos.watching import Watch, file_halves, growth, longest_life, memory_halves
 from tests.chaos.world import SOURCE, Size, World, running_world
 
 _STALL_ROUNDS = 25
@@ -39,7 +39,8 @@ class Outcome:
     starts: int = 0
     failed_starts: int = 0
     ended_by_itself: int = 0
-    stalls: int = 0
+    stalls: list[int] = field(default_factory=list)
+    """Rounds in which a load was found to hang."""
     records: int = 0
     versions: int = 0
     acknowledged: int = 0
@@ -52,6 +53,9 @@ class Outcome:
     violations: Violations = field(default_factory=Violations)
     growth: list[str] = field(default_factory=list)
     memory: tuple[float, float] | None = None
+    """Medians of both halves of the longest life, in bytes; None when that was too short."""
+    memory_by_round: list[int] = field(default_factory=list)
+    """Of that life, in MiB."""
     files: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """By kind: the most in the first half, the most in the second, at the end."""
 
@@ -99,7 +103,7 @@ async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Ca
         if not watch.samples[-1].files["spool"]:
             busy_since = number
         if number - busy_since >= _STALL_ROUNDS:
-            outcome.stalls += 1
+            outcome.stalls.append(number)
             busy_since = number
             await world.machine.restart()
         progress(number + 1)
@@ -124,7 +128,7 @@ async def _quieten(world: World, outcome: Outcome) -> None:
     await _until(lambda: _pending(world) == 0, "all deliveries are made")
     await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
     if not await _comes_to_hold(lambda: _spooled(world) == 0, _PATIENCE_SECONDS):
-        outcome.stalls += 1
+        outcome.stalls.append(outcome.rounds)
         await world.machine.restart()
     await _until(lambda: _spooled(world) == 0, "all is loaded")
     idle = 0
@@ -179,6 +183,7 @@ async def _judge(world: World, outcome: Outcome, watch: Watch) -> None:
     outcome.hours = Counter(f"{row.state} by {row.proof}" for row in rows)
     outcome.growth = growth(watch.samples, outcome.faults["record spoiled"])
     outcome.memory = memory_halves(watch.samples)
+    outcome.memory_by_round = [size // 2**20 for size in longest_life(watch.samples)]
     kinds = watch.samples[-1].files
     outcome.files = {kind: (*file_halves(watch.samples, kind), kinds[kind]) for kind in kinds}
 

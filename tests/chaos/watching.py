@@ -64,13 +64,18 @@ def count_files(home: Path) -> dict[str, int]:
     }
 
 
-def memory_halves(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Median memory, in bytes, in both halves of the longest life, after its warm-up; None when it was too short."""
+def longest_life(samples: Sequence[Sample]) -> list[int]:
+    """Memory in bytes, round by round, of the process that lived longest."""
     lives: dict[int, list[int]] = {}
     for one in samples:
         if one.pid is not None and one.rss:
             lives.setdefault(one.pid, []).append(one.rss)
-    longest = max(lives.values(), key=len, default=[])
+    return max(lives.values(), key=len, default=[])
+
+
+def memory_halves(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    """Median memory, in bytes, in both halves of the longest life, after its warm-up; None when it was too short."""
+    longest = longest_life(samples)
     if len(longest) < ENOUGH_SAMPLES:
         return None
     settled = longest[int(len(longest) * _WARM_UP) :]
