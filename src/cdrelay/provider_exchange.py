@@ -174,3 +174,24 @@ class ProviderExchange:
                 raise AnswerTooLarge(f"the answer is larger than {self._limits.body_bytes} bytes")
             pieces.append(piece)
         return b"".join(pieces)
+
+
+class ProviderClient:
+    """What asks for something in particular through an exchange of its own. Use it as a context, as the exchange."""
+
+    def __init__(self, exchange: ProviderExchange) -> None:
+        self._exchange = exchange
+
+    @property
+    def requests(self) -> int:
+        """How many were made."""
+        return self._exchange.requests
+
+    async def __aenter__(self) -> Self:
+        await self._exchange.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exchange.__aexit__(kind, error, trace)

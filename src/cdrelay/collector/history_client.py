@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from cdrelay.clock import Clock
 from cdrelay.collector.record_ids import ids_of
 from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.windows import Period
-from cdrelay.provider_exchange import ClientLimits, ProviderExchange, TokenFor
+from cdrelay.provider_exchange import ClientLimits, ProviderClient, ProviderExchange, TokenFor
 from cdrelay.provider_history import pages, pull_rules
 
 
@@ -30,7 +28,7 @@ class Pace:
         await self._clock.sleep((at - now).total_seconds())
 
 
-class HistoryClient:
+class HistoryClient(ProviderClient):
     """Asks one provider's `cdr_feed`. Use it as a context. Raises what `ProviderExchange` does."""
 
     def __init__(
@@ -42,25 +40,10 @@ class HistoryClient:
         rules: HistoryRules,
         pace: Pace,
     ) -> None:
-        self._exchange = ProviderExchange(base, token, clock, limits)
-        self._clock = clock
+        super().__init__(ProviderExchange(base, token, clock, limits))
         self._rules = pull_rules("cdr_feed", rules)
         self._clock = clock
         self._pace = pace
-
-    @property
-    def requests(self) -> int:
-        """How many were made."""
-        return self._exchange.requests
-
-    async def __aenter__(self) -> Self:
-        await self._exchange.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._exchange.__aexit__(kind, error, trace)
 
     async def records(self, organization: str, period: Period) -> AsyncIterator[bytes]:
         """The bodies, as they came, that hold records of a period; none when there is nothing. Pages may repeat some.

@@ -2,8 +2,6 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
-from types import TracebackType
-from typing import Self
 
 from cdrelay.clock import Clock
 from cdrelay.collector.counts import read_counts
@@ -12,7 +10,7 @@ from cdrelay.contract.answers import ProviderRejected
 from cdrelay.contract.paging import PageHeaders
 from cdrelay.contract.windows import Period
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable
-from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderExchange, TokenFor, with_query
+from cdrelay.provider_exchange import PAGES, ClientLimits, ProviderClient, ProviderExchange, TokenFor, with_query
 
 COUNTS_PATH = "/v1/partners/cdrcountbyorg"
 RECORDS_PATH = "/v1/partners/cdrsbyorg"
@@ -20,7 +18,7 @@ _SWEEPS = 4
 """How often counts are asked for anew when their pages shift; then the union of what was seen has to do."""
 
 
-class PartnerClient:
+class PartnerClient(ProviderClient):
     """Asks one provider in one name. Use it as a context: leaving closes the connections.
 
     Raises ProviderRefused (401, 403), ProviderRejected (this request), ProviderUnavailable (no sensible answer).
@@ -34,22 +32,8 @@ class PartnerClient:
         limits: ClientLimits,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._exchange = ProviderExchange(base, token, clock, limits, jitter)
+        super().__init__(ProviderExchange(base, token, clock, limits, jitter))
         self._body_bytes = limits.body_bytes
-
-    @property
-    def requests(self) -> int:
-        """How many were made."""
-        return self._exchange.requests
-
-    async def __aenter__(self) -> Self:
-        await self._exchange.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._exchange.__aexit__(kind, error, trace)
 
     async def counts(self, period: Period) -> dict[str, int]:
         """Records by organization, over all pages. `period` is at most an hour (seed).
