@@ -23,7 +23,7 @@ from cdrelay.wiring import assemble, open_foundation
 
 RECORDS = 7_600  # 20 MB
 BODIES = 10
-TURNS = 5
+TURNS = 10
 
 
 def run(scratch: Path) -> list[Measure]:

@@ -3,10 +3,10 @@
 A payload that `receive` returns for is on the disk, file and folder flushed. In every other case nothing of it is left,
 save for bodies that are no JSON: they go aside.
 
-Receiving is bound by hashing and the disk, so pieces go as they come, in portions, to a thread that hashes and writes
-one portion while the event loop checks that its records are JSON (`lake/listing`) and reads the next. A body that
-cannot be checked so, and one that is compressed, is checked once it is there: from the file as the system caches it, so
-that memory does not hold it. That holds the interpreter for about 0.35 s per GB, so few are checked at once.
+Three things are done side by side while a body comes: the event loop checks that its records are JSON (`lake/listing`),
+a thread hashes and writes it, and another makes durable what is written. A body that cannot be checked so, and one that
+is compressed, is checked once it is there: from the file as the system caches it, so that memory does not hold it. That
+holds the interpreter for about 0.35 s per GB, so few are checked at once.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from cdrelay.clock import Clock
 from cdrelay.collector.admission import Admission, ReceivingLimits, SenderPatience, SenderTooSlow
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.errors import CollectorError, SourceUnknown
+from cdrelay.collector.portions import Portions
 from cdrelay.collector.sources import Source
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.signature import Verifier
@@ -32,8 +33,11 @@ from cdrelay.lake.listing import Listing
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, split, unpack, unpacked
 from cdrelay.lake.spool import ContentEncoding, Envelope, Incoming, NoRoom, Spool
 
-_PORTION = 1_048_576
-"""Bytes handed to the thread at once: large against the cost of a hop (some 50 µs), small against memory. Measured."""
+_KEPT_AT_ONCE = 2**20
+"""Bytes handed to a thread: large against the cost of a hop (some 50 µs), small against memory. Measured."""
+_SYNCED_AT_ONCE = 2**22
+_MOST_WAITING = 2**23
+"""Bytes of one body that may wait for a thread; its sender waits then too."""
 _CHECKS_AT_ONCE = 2
 
 _log = structlog.get_logger(__name__)
@@ -141,7 +145,7 @@ class Receiver:
                         raise SignatureRefused("the signature does not fit the body")
                     records = listing.end()
                     if records is None:
-                        records = await self._check_while_syncing(envelope, incoming)
+                        records = await self._check(envelope, incoming)
                     await asyncio.to_thread(incoming.commit)
             outcome = "kept"
         except CdrelayError as error:
@@ -200,14 +204,6 @@ class Receiver:
         except OSError as error:
             # What the spool does not translate itself: a folder that is gone, a disk that fails to read.
             raise NoRoom(f"the spool cannot be used: {error.strerror}") from error
-
-    async def _check_while_syncing(self, envelope: Envelope, incoming: Incoming) -> int:
-        """The disk and the parser work side by side; what the disk cannot do, `commit` tells."""
-        syncing = asyncio.ensure_future(asyncio.to_thread(incoming.sync))
-        try:
-            return await self._check(envelope, incoming)
-        finally:
-            await asyncio.wait({syncing})
 
     async def _check(self, envelope: Envelope, incoming: Incoming) -> int:
         async with self._checking:
@@ -268,42 +264,39 @@ async def _take(
     listing: Listing,
     limits: ReceivingLimits,
 ) -> None:
-    """Hash and write `body`, one portion in a thread while the next is read. Raises BodyTooLarge, NoRoom, TimeoutError.
+    """Hash `body` and make it durable while it comes. Raises BodyTooLarge, NoRoom, TimeoutError.
 
     Only waiting for the sender counts against its pace, not waiting for the disk.
     """
 
-    def keep(portion: list[bytes]) -> None:
-        for piece in portion:
-            incoming.write(piece)
-            for verifier in verifiers:
-                verifier.update(piece)
+    def keep(pieces: list[bytes]) -> None:
+        # Each call that leaves the interpreter must wait to get back to it, so there are few of them.
+        portion = b"".join(pieces)
+        incoming.write(portion)
+        for verifier in verifiers:
+            verifier.update(portion)
 
-    writing: asyncio.Future[None] | None = None
-    portion: list[bytes] = []
-    gathered, total = 0, 0
+    def sync(_: list[bytes]) -> None:
+        incoming.sync()
+
+    keeping = Portions(keep, _KEPT_AT_ONCE, _MOST_WAITING)
+    syncing = Portions(sync, _SYNCED_AT_ONCE, _MOST_WAITING)
+    total = 0
     try:
         async with SenderPatience(limits.pace) as patience:
             async for piece in body:
                 patience.end()
-                portion.append(piece)
-                gathered += len(piece)
                 total += len(piece)
                 if total > limits.body_bytes:
                     raise BodyTooLarge(f"the body is larger than {limits.body_bytes} bytes")
-                if gathered >= _PORTION:
-                    if writing is not None:
-                        await writing
-                    writing = asyncio.ensure_future(asyncio.to_thread(keep, portion))
-                    listing.take(portion)
-                    portion, gathered = [], 0
+                await keeping.add(piece)
+                await syncing.add(piece)
+                listing.take([piece])
                 patience.begin(total)
             patience.end()
-        if writing is not None:
-            await writing
-        listing.take(portion)
-        await asyncio.to_thread(keep, portion)
+        await keeping.end()
+        await syncing.end()
     finally:
-        # A thread cannot be stopped: whoever is about to remove the file must wait until it no longer writes to it.
-        if writing is not None:
-            await asyncio.wait({writing})
+        # Whoever is about to remove the file must wait until no thread uses it.
+        await keeping.settle()
+        await syncing.settle()

@@ -48,7 +48,7 @@ class Listing:
             self._begin()
         if self._before is not None and self._held and (between := _last(_BETWEEN, self._held[-1])) is not None:
             last = self._held.pop()
-            self._parse([*self._held, last[: between.start() + 1]])
+            self._parse([*self._held, memoryview(last)[: between.start() + 1]])
             self._hold(last[between.end() :])
         if self._held_bytes > _MOST_HELD:
             self.give_up()
@@ -79,7 +79,7 @@ class Listing:
     def _hold(self, text: bytes) -> None:
         self._held, self._held_bytes = [text], len(text)
 
-    def _parse(self, records: Sequence[bytes]) -> None:
+    def _parse(self, records: Sequence[bytes | memoryview]) -> None:
         try:
             self._records += len(_ARRAY.decode(b"".join([b"[", *records, b"]"])))
         except UNREADABLE:

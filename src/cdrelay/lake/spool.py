@@ -115,7 +115,10 @@ class Incoming:
             raise NoRoom(f"the spool cannot be read back: {error.strerror}") from error
 
     def sync(self) -> None:
-        """Make what was written durable, ahead of `commit`; `body` may be read meanwhile. Raises NoRoom."""
+        """Make what was written durable, ahead of `commit`; may run while more is written. Raises NoRoom.
+
+        The system tells of a write that failed once: whoever passes over the error of a `sync` loses the bytes.
+        """
         try:
             self._file.flush()
             os.fsync(self._file.fileno())

@@ -4,7 +4,7 @@ The server itself waits for a head as long as the connection lasts, and keeps al
 """
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -12,6 +12,30 @@ HEAD_BYTES = 65_536
 """Of all headers together, with the first line."""
 _REST_SECONDS = 10.0
 """Once it is answered, a request has this long to come to its end."""
+
+
+class _Body:
+    """What came of a body and was not yet asked for: pieces, put together once and only where they are several.
+
+    Stands for the server's own `bytearray`, which copies each piece twice: most of the time that reading takes.
+    """
+
+    __slots__ = ("_bytes", "_pieces")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+
+    def __iadd__(self, piece: bytes) -> Self:
+        self._pieces.append(piece)
+        self._bytes += len(piece)
+        return self
+
+    def __len__(self) -> int:
+        return self._bytes
+
+    def __bytes__(self) -> bytes:
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -47,6 +71,12 @@ class BoundedHeads(HttpToolsProtocol):
         self._in_head = False
         self._keep_open()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body came."""
+        if not self.cycle.body:
+            self.cycle.body = _Body()  # type: ignore[assignment]
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of a request came."""

@@ -1,13 +1,16 @@
 """Receiving over real HTTP: what is answered, what is kept, and what is left when it goes wrong."""
 
 import asyncio
+import errno
 import gzip
 import hmac
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from io import BytesIO
 
 import aiohttp
 import pytest
@@ -246,6 +249,25 @@ async def test_a_broken_store_is_never_answered_with_success(signed: Bench, sess
         shutil.rmtree(signed.store.spool.folder)
         status, _ = await post(session, address, X_Spark_Signature=sign(SECRET, BODY))
     assert status == 503
+
+
+async def test_a_write_that_the_disk_loses_early_is_not_answered_with_success(
+    signed: Bench, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'{"items":["' + b"x" * 5_000_000 + b'"]}'
+    synced: list[int] = []
+
+    def fsync(file: int) -> None:
+        """Tells of a lost write once, as Linux does."""
+        synced.append(file)
+        if len(synced) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    async with serving(signed.receiver()) as address:
+        status, _ = await post(session, address, BytesIO(body), X_Spark_Signature=sign(SECRET, body))
+    assert status == 503
+    assert nothing_left(signed)
 
 
 async def test_known_sources_deliver_while_the_database_is_locked(
