@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
@@ -24,7 +24,7 @@ from cdrelay.lake.selection import Claim, Claims
 from cdrelay.lake.spool import Channel, Envelope, Spool
 from cdrelay.lake.statements import statement
 from cdrelay.lake.store import Lake
-from cdrelay.lake.table import RecordTable
+from cdrelay.lake.table import READERS, RecordTable
 from cdrelay.records.values import write_timestamp
 
 ORG = "11111111-2222-4333-8444-555555555555"
@@ -64,13 +64,14 @@ class LakeBuilder:
         keep_receipts: Callable[[Sequence[Receipt]], None] | None = None,
         duties: Duties = NO_DUTIES,
         keys: LakeKeys | None = None,
+        readers: timedelta = READERS,
     ) -> None:
         self.folder = folder
         self.clock = clock
         self.limits = limits
         self._numbers = itertools.count(1)
         self.spool = Spool(folder / "spool")
-        self.table = RecordTable(folder / "lake", keys, Payloads(self.spool.folder, lambda last_load: []))
+        self.table = RecordTable(folder / "lake", keys, Payloads(self.spool.folder, lambda last_load: []), readers)
         self.engine: duckdb.DuckDBPyConnection = open_engine(SMALL, folder / "scratch")
         if keys is not None:
             keys.serve(self.engine)
@@ -160,6 +161,6 @@ class LakeBuilder:
 def read_window(lake: Lake, before: Cut | None, now: Cut, organizations: Sequence[str]) -> list[bytes]:
     """What of some organizations is due between two cuts, as wire JSON, by Report time and Report ID."""
     claims = [Claim(0, org, "", False, EPOCH, datetime(9999, 1, 1, tzinfo=UTC)) for org in organizations]
-    chunks = lake.window(before, now).records(Claims(claims, by_holder=False))
-    texts = [text for chunk in chunks for _, _, text in chunk]
+    lots = lake.window(before, now).records(Claims(claims, by_holder=False))
+    texts = [text for lot in lots for text in lot.records()]
     return sorted(texts, key=lambda text: [json.loads(text)[name] for name in ("Report time", "Report ID")])

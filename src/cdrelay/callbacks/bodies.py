@@ -11,7 +11,7 @@ import pyarrow as pa
 _CODEC = pa.Codec("zstd", 1)
 
 
-def pack(content: bytes) -> bytes:
+def pack(content: bytes | memoryview) -> bytes:
     """A frame of it. The same content packs the same."""
     packed: bytes = _CODEC.compress(content, asbytes=True)
     return packed

@@ -34,16 +34,29 @@ def records_of(
     tables: Mapping[str, pa.Table] | None = None,
 ) -> Iterator[list[tuple[Any, ...]]]:
     """The same, some at a time, of a statement that ends with what `{{wire}}` gives: that becomes one value, the record
-    as the JSON text of the wire.
+    as the JSON text of the wire. Raises what the engine raises.
+    """
+    for keys, texts in columns_of(engine, text, parameters, tables):
+        places, data = places_of(texts)
+        records = (data[start:end].tobytes() for start, end in pairwise(places))
+        yield list(zip(*(key.to_pylist() for key in keys), records, strict=True))
 
-    The texts come as Arrow, because making strings of them and bytes of these would cost as much as all else that is
-    done with them. Raises what the engine raises.
+
+def columns_of(
+    engine: duckdb.DuckDBPyConnection,
+    text: str,
+    parameters: Mapping[str, Any],
+    tables: Mapping[str, pa.Table] | None = None,
+) -> Iterator[tuple[list[pa.Array], pa.Array]]:
+    """The same as columns: those before the record, and the records as large binaries.
+
+    They come as Arrow, because making strings of the texts and bytes of these would cost as much as all else that is
+    done with them.
     """
     with _cursor(engine, tables) as cursor, _arrow_errors_as_the_engines():
         for batch in cursor.sql(text, params=dict(parameters)).to_arrow_reader(_ROWS_AT_ONCE):
             *keys, texts, extras, promoted = batch.columns
-            records = _records(texts, extras, promoted)
-            yield list(zip(*(key.to_pylist() for key in keys), records, strict=True))
+            yield keys, _records(texts, extras, promoted)
 
 
 @contextmanager
@@ -70,17 +83,18 @@ def _arrow_errors_as_the_engines() -> Iterator[None]:
         raise
 
 
-def _records(texts: pa.Array, extras: pa.Array, promoted: pa.Array) -> list[bytes]:
-    offsets, data = _parts(texts)
-    records = [data[start:end].tobytes() for start, end in pairwise(offsets)]
-    if extras.null_count == promoted.null_count == len(records):
-        return records
-    beside = zip(records, extras.to_pylist(), promoted.to_pylist(), strict=True)
-    return [as_wire(record.decode(), extra, values) for record, extra, values in beside]
+def _records(texts: pa.Array, extras: pa.Array, promoted: pa.Array) -> pa.Array:
+    if extras.null_count == promoted.null_count == len(texts):
+        return texts.view(pa.large_binary())
+    beside = zip(texts.to_pylist(), extras.to_pylist(), promoted.to_pylist(), strict=True)
+    return pa.array([as_wire(text, extra, values) for text, extra, values in beside], pa.large_binary())
 
 
-def _parts(texts: pa.Array) -> tuple[list[int], memoryview]:
-    """Where each text starts and ends in the bytes of all, and these; none of the texts is null."""
+def places_of(texts: pa.Array) -> tuple[list[int], memoryview]:
+    """Where each of some large binaries starts in the bytes of all, and where the last ends, and these bytes.
+
+    None of them is null.
+    """
     _, offsets, data = texts.buffers()
     places = memoryview(offsets).cast("q")[texts.offset : texts.offset + len(texts) + 1]
     return places.tolist(), memoryview(data)

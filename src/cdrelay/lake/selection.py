@@ -4,7 +4,7 @@ The lake knows no partners. Whoever asks numbers the recipients and says what ea
 there can be follows from the parties, which are the organizations and holders that the records are of.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import NOTHING_BEFORE, Cut
-from cdrelay.lake.rows import records_of, rows_of
+from cdrelay.lake.lots import Lot
+from cdrelay.lake.rows import columns_of, rows_of
 from cdrelay.lake.statements import statement
 from cdrelay.lake.table import DataFile, RecordTable
 
@@ -27,6 +28,9 @@ _CLAIMS = {
     "claimed_from": ("starts_at", pa.timestamp("us", "UTC")),
     "claimed_until": ("ends_at", pa.timestamp("us", "UTC")),
 }
+
+_Key = tuple[int, str, str]
+"""Recipient, organization, Report ID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,8 @@ class Selection:
         """Those that the records are of, each once."""
         return [Party(*row) for row in self._rows("parties", None, by_holder=by_holder)]
 
-    def records(self, claims: Claims) -> Iterator[list[tuple[int, str, bytes]]]:
-        """Every record to which there is a claim, for everyone who has one: recipient, Report ID and wire JSON.
+    def records(self, claims: Claims) -> Iterator[Lot]:
+        """Every record to which there is a claim, for everyone who has one.
 
         In no particular order, some at a time, because a window has hundreds of thousands.
         """
@@ -120,29 +124,30 @@ class Selection:
             end = max(file.last_report_time for file in self._files) + timedelta.resolution
             yield from self._records(claims, start, end, frozenset())
 
-    def _records(
-        self, claims: Claims, start: datetime, end: datetime, given: Set[tuple[Any, ...]]
-    ) -> Iterator[list[tuple[int, str, bytes]]]:
-        """Those of a time but for those that were given already: recipient, organization, Report ID.
+    def _records(self, claims: Claims, start: datetime, end: datetime, given: frozenset[_Key]) -> Iterator[Lot]:
+        """Those of a time but for those that were given already.
 
         Where that is more than the engine can hold, one half after the other; so few records are that large that asking
         again costs nothing otherwise.
         """
-        mine = set(given)
+        mine: list[Sequence[pa.Array]] = []
         try:
             asked = self._question("claimed_records", claims, by_holder=claims.by_holder, start=start, end=end)
-            for rows in () if asked is None else records_of(self._engine, *asked):
-                fresh = [row for row in rows if row[:3] not in given] if given else rows
-                yield [(recipient, report_id, record) for recipient, _, report_id, record in fresh]
-                mine.update(row[:3] for row in fresh)
+            for keys, texts in () if asked is None else columns_of(self._engine, *asked):
+                fresh = [number for number, key in enumerate(_keys(keys)) if key not in given] if given else None
+                recipients, _, report_ids, records = _rows_of([*keys, texts], fresh)
+                if len(records):
+                    yield Lot(recipients, report_ids, records)
+                mine.append(keys)
         except duckdb.OutOfMemoryException:
             middle = start + (end - start) / 2
             if not start < middle < end:
                 raise
         else:
             return
-        yield from self._records(claims, start, middle, mine)
-        yield from self._records(claims, middle, end, mine)
+        given = given.union(*map(_keys, mine))
+        yield from self._records(claims, start, middle, given)
+        yield from self._records(claims, middle, end, given)
 
     def count(self, claims: Claims) -> dict[tuple[int, str], int]:
         """How many records of each organization each recipient has a claim to; none are left out."""
@@ -168,6 +173,15 @@ class Selection:
         )
         tables = {} if claims is None else {"claims": claims.as_table()}
         return text, self._bounds | more, tables
+
+
+def _keys(columns: Sequence[pa.Array]) -> Iterator[_Key]:
+    return zip(*(column.to_pylist() for column in columns), strict=True)
+
+
+def _rows_of(columns: Sequence[pa.Array], numbers: Sequence[int] | None) -> list[pa.Array]:
+    """These rows; None: all."""
+    return list(columns) if numbers is None else [column.take(pa.array(numbers, pa.int64())) for column in columns]
 
 
 def select_window(table: RecordTable, engine: duckdb.DuckDBPyConnection, before: Cut | None, now: Cut) -> Selection:

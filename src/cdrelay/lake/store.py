@@ -67,10 +67,11 @@ class Lake:
         """Records stored."""
         return sum(file.rows for file in self._table.snapshot().files)
 
-    def count_by_organization(self, period: Period) -> dict[str, int]:
-        """Records of each organization that has any, by Report time in the period."""
-        bounds = {"start": period.start, "end": period.end}
-        rows = self._rows(self._meeting(period), "count_by_organization", "report_time", None, **bounds)
+    def count_by_organization(self, period: Period, source: str | None = None) -> dict[str, int]:
+        """Records of each organization that has any, by Report time in the period; with a source, those it brought."""
+        asked: dict[str, Any] = {"start": period.start, "end": period.end} | ({"source": source} if source else {})
+        name = "count_by_organization_of_source" if source else "count_by_organization"
+        rows = self._rows(self._meeting(period), name, "report_time", None, **asked)
         return dict(rows)
 
     def report_ids(self, org_uuid: str, period: Period) -> set[str]:
@@ -89,7 +90,7 @@ class Lake:
             mine = Claim(0, org_uuid, "", workspace=False, starts_at=period.start, ends_at=period.end)
             claims = Claims([mine], by_holder=False)
         for lot in self.period(period).records(claims):
-            yield from (record for _, _, record in lot)
+            yield from lot.records()
 
     def read_page(
         self, org_uuid: str, query: HistoryQuery, moment: Moment = "report_time", claims: Claims | None = None

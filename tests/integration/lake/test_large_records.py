@@ -78,6 +78,11 @@ def test_what_was_given_before_the_memory_ran_out_is_given_once(lake: LakeBuilde
     load(lake, "User")
     window = lake.lake.window(Cut(0, NOON), Cut(lake.lake.last_load(), HOUR.end))
     claims = Claims([Claim(number, ORG, "", False, NOON, HOUR.end) for number in range(3)], by_holder=False)
-    given = Counter((recipient, name) for rows in window.records(claims) for recipient, name, _ in rows)
+    given = Counter(
+        (recipient, name)
+        for lot in window.records(claims)
+        for recipient, start, end in lot.runs()
+        for name in lot.report_ids[start:end]
+    )
     assert set(given.values()) == {1}
     assert len(given) == 3 * (len(small) + MANY)

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -10,14 +11,15 @@ from hypothesis import strategies as st
 
 from cdrelay.callbacks.bodies import PackedBody, PlainBody
 from cdrelay.contract.manifest import digest_of
-from cdrelay.publisher.delivery.bodies import Body, BodyWriter
+from cdrelay.publisher.delivery.bodies import Body, BodyWriter, Packers
 
 
-def body_of(*records: tuple[str, bytes], frame_bytes: int = 100_000) -> Body:
-    with ThreadPoolExecutor(2) as packers:
-        writer = BodyWriter(packers, frame_bytes)
-        for report_id, text in records:
-            writer.add(report_id, text)
+def body_of(*records: tuple[str, bytes], frame_bytes: int = 100_000, at_once: int = 1) -> Body:
+    with ThreadPoolExecutor(2) as threads:
+        writer = BodyWriter(Packers(threads), frame_bytes)
+        for start in range(0, len(records), at_once):
+            report_ids, texts = zip(*records[start : start + at_once], strict=True)
+            writer.add(report_ids, memoryview(b",".join(texts)))
         assert writer.records == len(records)
         return writer.finish()
 
@@ -28,6 +30,27 @@ def test_a_body_holds_the_records_as_they_are_whatever_frames_it_is_packed_in(fr
     assert body.packed().content() == b'{"items":[{"a": 1.50},{"b":"\xc3\xa4"}]}'
     assert (body.size, body.records) == (len(body.packed().content()), 2)
     assert body.digest == digest_of(["a", "b"])
+
+
+@pytest.mark.parametrize("frame_bytes", [1, 50, 1_000_000])
+@pytest.mark.parametrize("at_once", [1, 2, 40, 100])
+def test_however_many_come_at_once_the_body_is_the_same(frame_bytes: int, at_once: int) -> None:
+    records = [(str(number), b'{"Report ID":"%d"}' % number) for number in range(100)]
+    body = body_of(*records, frame_bytes=frame_bytes, at_once=at_once)
+    assert body.packed().content() == b'{"items":[' + b",".join(text for _, text in records) + b"]}"
+    assert (body.size, body.digest) == (len(body.packed().content()), digest_of([one for one, _ in records]))
+
+
+def test_whoever_brings_more_than_is_packed_waits() -> None:
+    with ThreadPoolExecutor(2) as threads, ThreadPoolExecutor(1) as bringing:
+        going, packers = Event(), Packers(threads)
+        blocked = [threads.submit(going.wait, 20) for _ in range(2)]
+        brought = bringing.submit(lambda: [packers.pack(b"x") for _ in range(100)])
+        with pytest.raises(TimeoutError):
+            brought.result(0.2)
+        going.set()
+        assert len([one.result(20) for one in brought.result(20)]) == 100
+        assert all(one.result(20) for one in blocked)
 
 
 def test_a_body_without_records_is_an_empty_list() -> None:

@@ -17,8 +17,9 @@ from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import window_of_tick
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.cut import Cut
+from cdrelay.lake.lots import Lot
 from cdrelay.lake.selection import Claims, Selection
-from cdrelay.publisher.delivery.bodies import FRAME_BYTES, Body, BodyWriter
+from cdrelay.publisher.delivery.bodies import FRAME_BYTES, Body, BodyWriter, Packers
 from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.directory.entitlement import Entitlement
@@ -102,19 +103,27 @@ class Spreader:
             return Spread()
         frame_bytes = min(FRAME_BYTES, _BUILDING_BYTES // len(webhooks))
         with ThreadPoolExecutor(_WRITERS, "outbox") as writers:
-            shares = [_Share(webhook, partial(BodyWriter, writers, frame_bytes)) for webhook in webhooks]
-            for records in self._records(window, webhooks):
-                for number, report_id, record in records:
-                    share = shares[number]
-                    share.building.add(report_id, record)
-                    if share.building.records == self._rules.records_per_post:
-                        self._write(window, share, writers)
+            packers = Packers(writers)
+            shares = [_Share(webhook, partial(BodyWriter, packers, frame_bytes)) for webhook in webhooks]
+            for lot in self._records(window, webhooks):
+                for number, start, end in lot.runs():
+                    self._add(window, shares[number], lot, start, end, writers)
             for share in shares:
                 if share.building.records or (self._send_empty and not share.written):
                     self._write(window, share, writers)
         return self._commit(shares)
 
-    def _records(self, window: Window, webhooks: Sequence[Webhook]) -> Iterator[list[tuple[int, str, bytes]]]:
+    def _add(self, window: Window, share: _Share, lot: Lot, start: int, end: int, writers: ThreadPoolExecutor) -> None:
+        """Records of a lot to the share; each part that is full is written."""
+        most = self._rules.records_per_post
+        while start < end:
+            until = min(end, start + most - share.building.records)
+            share.building.add(lot.report_ids[start:until], lot.text(start, until))
+            if share.building.records == most:
+                self._write(window, share, writers)
+            start = until
+
+    def _records(self, window: Window, webhooks: Sequence[Webhook]) -> Iterator[Lot]:
         selected = self._lake.window(window.before, window.now)
         feeds = [(webhook.partner_id, webhook.resource_type) for webhook in webhooks]
         claims: Claims = self._entitlement.claims(feeds, selected)
