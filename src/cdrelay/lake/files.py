@@ -40,3 +40,9 @@ def mapped(file: IO[bytes], offset: int = 0) -> memoryview:
     The file must not be empty, and nobody may cut it off meanwhile.
     """
     return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))[offset:]
+
+
+def let_go(content: object) -> None:
+    """Of what is mapped from a file, give back the memory; what is looked at again is read again. Else nothing."""
+    if isinstance(content, memoryview) and isinstance(content.obj, mmap.mmap):
+        content.obj.madvise(mmap.MADV_DONTNEED)

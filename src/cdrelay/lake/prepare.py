@@ -17,7 +17,8 @@ import msgspec
 import pyarrow as pa
 
 from cdrelay.lake.drift import Sighting
-from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, split, unpack
+from cdrelay.lake.files import let_go
+from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, Buffer, split, unpack
 from cdrelay.lake.reading import Reading, Thorough
 from cdrelay.lake.spool import Spool, Spooled
 from cdrelay.records.identity import Identity, Plausible, RecordRefused, refuse_large
@@ -49,6 +50,8 @@ class PayloadTally:
     """A payload on its way through one or more batches, and what became of its records."""
 
     spooled: Spooled
+    body: Buffer = b""
+    """Unpacked; its records lie in it."""
     records: int = 0
     added: int = 0
     corrected: int = 0
@@ -178,6 +181,12 @@ class Batch:
         blocks = self.blocks
         lines = [line for block in blocks for line in block.lines]
         offsets = array("q", accumulate((len(memoryview(line)) for line in lines), initial=0))
+        content, end = bytearray(offsets[-1]), 0
+        for block in blocks:
+            text = b"".join(block.lines)
+            content[end : end + len(text)] = text
+            end += len(text)
+            let_go(block.payload.body)
         extras = [_extras_of(block) for block in blocks]
         columns = {
             "block": pa.array(
@@ -188,7 +197,7 @@ class Batch:
             "report_id": _texts(b.report_ids for b in blocks),
             "report_time": _texts(b.report_times for b in blocks),
             "extra": _texts(extras),
-            "json": pa.LargeStringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(b"".join(lines))),
+            "json": pa.LargeStringArray.from_buffers(len(lines), pa.py_buffer(offsets), pa.py_buffer(content)),
         }
         table = pa.table(columns)
         weights = offsets
@@ -235,6 +244,7 @@ def prepare(
             continue
         block = _begin(batch, payload, reading)
         raws = _records_of(payload, unpacked_limit)
+        let_go(payload.body)  # all of it was looked at, and the batch is of many
         sizes = (len(memoryview(raw)) for raw in raws)
         weights = (size if size < _LARGE_BYTES else size * _WEIGHT_OF_LARGE for size in sizes)
         sums = array("q", accumulate(weights, initial=0))
@@ -247,6 +257,7 @@ def prepare(
                 enough = min(2 * enough, batch_bytes)
                 batch = Batch()
                 block = _begin(batch, payload, reading)
+        let_go(payload.body)
         batch.finished.append(payload)
         batch.size += 200  # thousands of tiny payloads are a batch too
     if batch.blocks:
@@ -262,8 +273,8 @@ def _begin(batch: Batch, payload: PayloadTally, reading: Reading) -> Block:
 def _records_of(payload: PayloadTally, unpacked_limit: int) -> list[msgspec.Raw]:
     spooled, envelope = payload.spooled, payload.spooled.envelope
     try:
-        body = unpack(spooled.view(), envelope.content_encoding, unpacked_limit, spooled.path.parent)
-        return split(body, lines=envelope.lines)
+        payload.body = unpack(spooled.view(), envelope.content_encoding, unpacked_limit, spooled.path.parent)
+        return split(payload.body, lines=envelope.lines)
     except (BodyUnreadable, BodyTooLarge) as error:
         payload.unreadable = str(error)
         return []
