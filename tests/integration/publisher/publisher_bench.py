@@ -141,7 +141,7 @@ class Bench:
         """What lies in the outbox: the bodies of each tick, in the order of their parts."""
         found: dict[datetime, list[bytes]] = {}
         for one in sorted(self.outbox.latest(1_000), key=lambda one: (one.tick, one.partner_id, one.part)):
-            found.setdefault(one.tick, []).append(self.outbox.read_body(one.id)[1])
+            found.setdefault(one.tick, []).append(self.outbox.read_body(one.id))
         return found
 
     @asynccontextmanager

@@ -124,7 +124,7 @@ class Feed:
         found: dict[datetime, Counter[str]] = {}
         for one in self.bench.outbox.latest(100_000):
             if one.partner_id == partner.id:
-                found.setdefault(one.tick, Counter()).update(ids(self.bench.outbox.read_body(one.id)[1]))
+                found.setdefault(one.tick, Counter()).update(ids(self.bench.outbox.read_body(one.id)))
         return found
 
 

@@ -27,7 +27,7 @@ def of_round(bench: Bench, number: int, partner: Partner) -> list[Delivery]:
 
 
 def reports(bench: Bench, deliveries: list[Delivery]) -> list[list[str]]:
-    return [sorted(ids(bench.outbox.read_body(one.id)[1])) for one in deliveries]
+    return [sorted(ids(bench.outbox.read_body(one.id))) for one in deliveries]
 
 
 @pytest.fixture

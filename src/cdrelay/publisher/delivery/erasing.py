@@ -19,7 +19,7 @@ def erase_from_outbox(outbox: Outbox, forgotten: Forgotten, unpacked_limit: int,
     with outbox.alone():
         for delivery_id in outbox.with_body():
             with suppress(BodyMissing):  # it was delivered meanwhile
-                left = erased_body(outbox.read_body(delivery_id)[1], forgotten, unpacked_limit)
+                left = erased_body(outbox.read_body(delivery_id), forgotten, unpacked_limit)
                 touched += left is not None
                 if change and left is not None:
                     outbox.write_body(delivery_id, PackedBody.pack(left))

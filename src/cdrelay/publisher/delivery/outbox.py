@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 
-from cdrelay.callbacks.bodies import PackedBody, PlainBody, SendableBody
+from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.clock import Clock
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forgotten
 from cdrelay.control.tables import FAILED, PENDING, attempts, cuts, deliveries, partners, webhooks
 from cdrelay.lake.files import sync_folder
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliveryStatistics, Due
@@ -28,7 +29,6 @@ _SUFFIX = ".json.zst"
 # Ids asked about in one statement; SQLite takes at most 32,766 values.
 _AT_ONCE = 5_000
 _FORGOTTEN_AT_ONCE = 10_000
-_HELD_BYTES = 1024 * 1024
 
 
 class Outbox:
@@ -55,15 +55,24 @@ class Outbox:
         except OSError as error:
             raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
 
-    def read_body(self, delivery_id: str) -> tuple[SendableBody, bytes]:
-        """The body, ready to be sent, and as it was written, byte for byte. Raises BodyMissing."""
+    def read_body(self, delivery_id: str) -> bytes:
+        """The body as it was written, byte for byte. Raises BodyMissing."""
+        return unpacked_body(delivery_id, self.packed_body(delivery_id))
+
+    def packed_body(self, delivery_id: str) -> PackedBody:
+        """The body as it is kept. Raises BodyMissing."""
         try:
-            packed = PackedBody(self._path(delivery_id).read_bytes())
-            content = packed.content()
-            # What is large is unpacked twice, for signing and for sending, rather than held while a callback takes it.
-            return PlainBody(content) if len(content) <= _HELD_BYTES else packed, content
+            return PackedBody(self._path(delivery_id).read_bytes())
         except OSError as error:
-            raise BodyMissing(f"the body of delivery {delivery_id} cannot be read from the outbox") from error
+            raise _missing(delivery_id) from error
+
+    def writing_of(self, delivery_id: str) -> tuple[int, int]:
+        """Differs whenever the body was written again. Raises BodyMissing."""
+        try:
+            state = self._path(delivery_id).stat()
+        except OSError as error:
+            raise _missing(delivery_id) from error
+        return state.st_mtime_ns, state.st_size
 
     def remove_body(self, delivery_id: str) -> None:
         """Forget a body; again changes nothing."""
@@ -221,11 +230,24 @@ class Outbox:
     def windows(self) -> int:
         """Ticks that were cut so far."""
         with self._database.read() as connection:
-            return connection.scalar(select(func.count()).select_from(cuts)) or 0
+            kept = connection.scalar(select(func.count()).select_from(cuts)) or 0
+            return kept + forgotten(connection, ["cuts"])["cuts"]
 
     def _deliveries(self, query: Select[Any]) -> list[Delivery]:
         with self._database.read() as connection:
             return [read_delivery(row) for row in connection.execute(query)]
+
+
+def unpacked_body(delivery_id: str, packed: PackedBody) -> bytes:
+    """The content of a delivery's body. Raises BodyMissing when it is damaged."""
+    try:
+        return packed.content()
+    except OSError as error:
+        raise _missing(delivery_id) from error
+
+
+def _missing(delivery_id: str) -> BodyMissing:
+    return BodyMissing(f"the body of delivery {delivery_id} cannot be read from the outbox")
 
 
 def _window_of(delivery: Delivery) -> tuple[str, datetime, int]:

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cdrelay.callbacks.bodies import SendableBody
+from cdrelay.callbacks.bodies import PlainBody, SendableBody
 from cdrelay.callbacks.headers import common_headers, signature_headers
 from cdrelay.callbacks.retry import NotReached, Outcome, Unsendable
 from cdrelay.control.secrets_at_rest import SecretUnreadable
-from cdrelay.publisher.delivery.deliveries import Delivery
-from cdrelay.publisher.delivery.outbox import Outbox
+from cdrelay.publisher.delivery.ahead import Ahead, Signed
+from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
+from cdrelay.publisher.delivery.outbox import Outbox, unpacked_body
 from cdrelay.publisher.delivery.recording import Attempts
 from cdrelay.publisher.delivery.webhooks import Webhooks
 from cdrelay.publisher.errors import BodyMissing, WebhookUnknown
 
 DELIVERY_HEADER = "X-Cdrelay-Delivery"
+_HELD_BYTES = 2**20
+"""A body of that size is held unpacked, however many are under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +39,48 @@ class Preparation:
         self._webhooks = webhooks
         self._attempts = attempts
         self._sha256 = sha256
+        self._ahead = Ahead()
 
-    def prepare(self, delivery: Delivery) -> Prepared | Outcome:
-        """What to send, or what keeps it from being sent. Raises DatabaseUnavailable."""
+    def prepare(self, delivery: Delivery, *, hold: bool = False) -> Prepared | Outcome:
+        """What to send, or what keeps it from being sent. Raises DatabaseUnavailable.
+
+        With `hold` a large body is held unpacked while it is sent, and otherwise unpacked a second time.
+        """
         try:
             webhook, secrets = self._webhooks.with_secrets(delivery.partner_id)
             secret = self._secret(delivery, secrets)
-            packed, body = self._outbox.read_body(delivery.id)
+            signed = self._signed_ahead(delivery, secret) or self._sign(delivery.id, secret, hold=hold)
         except (WebhookUnknown, SecretUnreadable) as error:
             return NotReached(str(error))
         except BodyMissing as error:
             return Unsendable(str(error))
-        headers = common_headers(body) | {DELIVERY_HEADER: delivery.id} | delivery.manifest.headers()
-        headers |= signature_headers(secret, body, sha256=self._sha256)
-        return Prepared(webhook.url, headers, packed, webhook.failing_since)
+        headers = signed.headers | {DELIVERY_HEADER: delivery.id} | delivery.manifest.headers()
+        return Prepared(webhook.url, headers, signed.body, webhook.failing_since)
+
+    def sign_next(self, delivery: Delivery) -> None:
+        """While a part is being sent, make the one after it ready for `prepare`. Where that fails, `prepare` tells."""
+        following = delivery_id(delivery.partner_id, delivery.tick, delivery.part + 1, delivery.round)
+
+        def sign() -> Signed:
+            _, secrets = self._webhooks.with_secrets(delivery.partner_id)
+            return self._sign(following, secrets[0] if secrets else None, hold=True)
+
+        self._ahead.sign(delivery.partner_id, following, sign)
+
+    def _signed_ahead(self, delivery: Delivery, secret: str | None) -> Signed | None:
+        signed = self._ahead.take(delivery.partner_id, delivery.id)
+        if signed is None or signed.secret != secret:
+            return None
+        # A person may have been erased from it since.
+        return signed if signed.written == self._outbox.writing_of(delivery.id) else None
+
+    def _sign(self, delivery_id: str, secret: str | None, *, hold: bool) -> Signed:
+        written = self._outbox.writing_of(delivery_id)
+        packed = self._outbox.packed_body(delivery_id)
+        content = unpacked_body(delivery_id, packed)
+        headers = common_headers(content) | signature_headers(secret, content, sha256=self._sha256)
+        body = PlainBody(content) if hold or len(content) <= _HELD_BYTES else packed
+        return Signed(body, headers, secret, written)
 
     def _secret(self, delivery: Delivery, secrets: Sequence[str]) -> str | None:
         """The present one; during a rotation the other one after each answer that refuses the signature.

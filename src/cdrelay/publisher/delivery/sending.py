@@ -38,6 +38,9 @@ from cdrelay.publisher.delivery.recording import Attempts, Judged, Together
 SLOW_SECONDS = 1.0
 """A callback that has not answered by then holds no place of those that are well any longer."""
 
+_FEW = 4
+"""So many bodies may be held unpacked, and as many beside them that come next."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -95,6 +98,7 @@ class Sender:
         self._poll_seconds = poll_seconds
         self._recording = Together(self._write_down)
         self._under_way: dict[asyncio.Task[None], UnderWay] = {}
+        self._working_beside: set[asyncio.Future[None]] = set()
         self._due: list[Due] = []
         self._read_at = float("-inf")
 
@@ -158,14 +162,17 @@ class Sender:
     async def _break_off(self) -> None:
         for task in self._under_way:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._under_way, *self._working_beside, return_exceptions=True)
         await self._recording.finish()
         self._under_way = {}
 
     async def _deliver(self, delivery: Delivery) -> None:
         """All stages of one attempt. Ends well, whatever happens: it is the outermost function of its task."""
         try:
-            prepared = await asyncio.to_thread(self._preparation.prepare, delivery)
+            few = len(self._under_way) <= _FEW
+            prepared = await asyncio.to_thread(self._preparation.prepare, delivery, hold=few)
+            if few and delivery.part < delivery.parts and isinstance(prepared, Prepared):
+                self._beside(self._preparation.sign_next, delivery)
             sent = await self._send(prepared)
             judged = self._judge(delivery, sent)
             await self._recording.put(judged)
@@ -177,6 +184,11 @@ class Sender:
         except Exception as error:  # noqa: BLE001  # outermost: one delivery must not end the loop for all others
             _log.exception("delivery.broken", delivery=delivery.id, partner=delivery.partner_id)
             await self._stumble(delivery, f"unexpected: {type(error).__name__}")
+
+    def _beside(self, work: Callable[[Delivery], None], delivery: Delivery) -> None:
+        working = asyncio.ensure_future(asyncio.to_thread(work, delivery))
+        self._working_beside.add(working)
+        working.add_done_callback(self._working_beside.discard)
 
     async def _stumble(self, delivery: Delivery, why: str) -> None:
         await asyncio.to_thread(self._incidents.record, "send", f"delivery {delivery.id}: {why}")
