@@ -25,6 +25,13 @@ class Signed:
     body: SendableBody
     headers: dict[str, str]
     """Its length, its signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAhead:
+    """The same before its turn, and what must be as it was when that comes."""
+
+    signed: Signed
     secret: str | None
     """That it is signed with."""
     written: tuple[int, int]
@@ -34,7 +41,7 @@ class Signed:
 @dataclass(frozen=True, slots=True)
 class _Coming:
     delivery_id: str
-    signed: Future[Signed | None] = field(default_factory=Future)
+    signed: Future[SignedAhead | None] = field(default_factory=Future)
     since: float = field(default_factory=time.monotonic)
 
 
@@ -45,7 +52,7 @@ class Ahead:
         self._lock = Lock()
         self._coming: dict[str, _Coming] = {}
 
-    def sign(self, partner_id: str, delivery_id: str, sign: Callable[[], Signed | None]) -> None:
+    def sign(self, partner_id: str, delivery_id: str, sign: Callable[[], SignedAhead]) -> None:
         """Have what `sign` gives for `take`; nothing where too many are held already. What it raises is passed over:
         whoever sends the body meets it again.
         """
@@ -63,7 +70,7 @@ class Ahead:
             coming.signed.set_result(None)
             raise
 
-    def take(self, partner_id: str, delivery_id: str) -> Signed | None:
+    def take(self, partner_id: str, delivery_id: str) -> SignedAhead | None:
         """That body, once: waits while it is being signed. None where it is not there."""
         with self._lock:
             coming = self._coming.pop(partner_id, None)

@@ -8,7 +8,7 @@ from cdrelay.callbacks.bodies import PlainBody, SendableBody
 from cdrelay.callbacks.headers import common_headers, signature_headers
 from cdrelay.callbacks.retry import NotReached, Outcome, Unsendable
 from cdrelay.control.secrets_at_rest import SecretUnreadable
-from cdrelay.publisher.delivery.ahead import Ahead, Signed
+from cdrelay.publisher.delivery.ahead import Ahead, Signed, SignedAhead
 from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox, unpacked_body
 from cdrelay.publisher.delivery.recording import Attempts
@@ -61,26 +61,26 @@ class Preparation:
         """While a part is being sent, make the one after it ready for `prepare`. Where that fails, `prepare` tells."""
         following = delivery_id(delivery.partner_id, delivery.tick, delivery.part + 1, delivery.round)
 
-        def sign() -> Signed:
+        def sign() -> SignedAhead:
             _, secrets = self._webhooks.with_secrets(delivery.partner_id)
-            return self._sign(following, secrets[0] if secrets else None, hold=True)
+            secret, written = secrets[0] if secrets else None, self._outbox.writing_of(following)
+            return SignedAhead(self._sign(following, secret, hold=True), secret, written)
 
         self._ahead.sign(delivery.partner_id, following, sign)
 
     def _signed_ahead(self, delivery: Delivery, secret: str | None) -> Signed | None:
-        signed = self._ahead.take(delivery.partner_id, delivery.id)
-        if signed is None or signed.secret != secret:
+        ahead = self._ahead.take(delivery.partner_id, delivery.id)
+        if ahead is None or ahead.secret != secret:
             return None
         # A person may have been erased from it since.
-        return signed if signed.written == self._outbox.writing_of(delivery.id) else None
+        return ahead.signed if ahead.written == self._outbox.writing_of(delivery.id) else None
 
     def _sign(self, delivery_id: str, secret: str | None, *, hold: bool) -> Signed:
-        written = self._outbox.writing_of(delivery_id)
         packed = self._outbox.packed_body(delivery_id)
         content = unpacked_body(delivery_id, packed)
         headers = common_headers(content) | signature_headers(secret, content, sha256=self._sha256)
         body = PlainBody(content) if hold or len(content) <= _HELD_BYTES else packed
-        return Signed(body, headers, secret, written)
+        return Signed(body, headers)
 
     def _secret(self, delivery: Delivery, secrets: Sequence[str]) -> str | None:
         """The present one; during a rotation the other one after each answer that refuses the signature.
