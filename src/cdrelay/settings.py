@@ -51,7 +51,9 @@ class Settings:
     publisher_keep_hours: float
     delivery_log_days: float
     collector_keep_days: float
+    replaced_files_minutes: float
     encrypt_lake: bool
+    records_per_post: int
     send_empty_windows: bool
     allow_http_callbacks: bool
     allow_callbacks_to_private_addresses: bool
@@ -71,6 +73,7 @@ class Settings:
     mail_user: str
     mail_password: str = field(repr=False)
     alarm_mail: str
+    alarm_log_days: float
     alarm_webhook: str
     alarm_webhook_secret: str = field(repr=False)
     alarm_webhook_to_private_address: bool
@@ -101,6 +104,7 @@ class Settings:
     session_hours: float
     access_token_days: float
     refresh_token_days: float
+    token_renewals_per_hour: int
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str
@@ -113,7 +117,8 @@ class Settings:
     @property
     def rules(self) -> Rules:
         """The contract's numbers, compressed as set."""
-        return Rules() if self.compress == 1 else Rules().compressed(self.compress)
+        rules = Rules(records_per_post=self.records_per_post)
+        return rules if self.compress == 1 else rules.compressed(self.compress)
 
     @property
     def partner_rules(self) -> Rules:
@@ -191,6 +196,8 @@ _MORE_THAN_NOTHING = {
     "load_batch_bytes",
     "engine_memory_megabytes",
     "engine_threads",
+    "replaced_files_minutes",
+    "records_per_post",
     "callback_connect_seconds",
     "callback_send_seconds",
     "callback_answer_seconds",

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.chaos.plan import ENOUGH_ROUNDS, KINDS
 from tests.chaos.rounds import Outcome, run
 from tests.chaos.world import Size
 
@@ -29,7 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="the same seed breaks the same things in each round; else by chance")
     parser.add_argument("--compress", type=float, default=100.0, help="100: a tick is 3 s, 48 hours are 29 minutes")
     parser.add_argument("--organizations", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=20.0, help="records a second")
+    parser.add_argument("--rate", type=float, default=50.0, help="records a second")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the run, also when all held")
     parser.add_argument("--json", action="store_true", help="for programs")
     arguments = parser.parse_args()
@@ -73,14 +74,14 @@ def _run(folder: Path, seed: int, rounds: int, size: Size, talk: Console) -> Out
 
 def as_json(outcome: Outcome) -> dict[str, object]:
     """The outcome for programs."""
-    return dict(msgspec.to_builtins(outcome)) | {"holds": outcome.holds}
+    return dict(msgspec.to_builtins(outcome)) | {"holds": outcome.holds, "missing": outcome.missing}
 
 
 def show(outcome: Outcome, console: Console) -> None:
     """The outcome for people."""
     faults = Table("what went wrong", "times", title="Faults")
-    for kind, times in sorted(outcome.faults.items()):
-        faults.add_row(kind, f"{times}")
+    for kind, times in sorted({**dict.fromkeys(KINDS, 0), **outcome.faults}.items()):
+        faults.add_row(kind, f"{times:,}")
     console.print(faults)
     found = outcome.violations
     rows = {
@@ -89,30 +90,34 @@ def show(outcome: Outcome, console: Console) -> None:
         "kills, starts, starts that failed": f"{outcome.kills}, {outcome.starts}, {outcome.failed_starts}",
         "ended by itself, hung": f"{outcome.ended_by_itself}, {len(outcome.stalls)}",
         "records stored": f"{outcome.records:,}",
-        "newer versions handed in": f"{outcome.versions:,}",
+        "windows of which a part was lost and others came": f"{outcome.windows_in_part}",
         "records acknowledged by webhook": f"{outcome.acknowledged:,}",
         "lost, duplicates": f"{len(found.lost)}, {len(found.twice)}",
         "outdated, different, unknown": f"{len(found.outdated)}, {len(found.different)}, {len(found.unknown)}",
         "hours that the ledger does not prove": f"{len(found.ledger)}",
         "hours of organizations": ", ".join(f"{times} {what}" for what, times in sorted(outcome.hours.items())),
         "tokens refreshed": f"{outcome.refreshes}",
-        "memory of one process, MiB": "too short to say"
-        if outcome.memory is None
-        else "{:.0f} in the first half of its life, {:.0f} in the second".format(
-            *(each / 2**20 for each in outcome.memory)
-        ),
         "the collector's disk": "a file system of its own" if outcome.own_disk else "a limit on the size of files",
     }
-    rows |= {f"files: {kind}": f"{a} at most, then {b}; {c} at the end" for kind, (a, b, c) in outcome.files.items()}
     table = Table("", "", title="Outcome", show_header=False)
     for name, figures in rows.items():
         table.add_row(name, figures)
     console.print(table)
+    console.print(_growth(outcome))
     for name in ("lost", "twice", "outdated", "different", "unknown"):
         for key in getattr(found, name)[:_SHOWN]:
             console.print(f"[red]{name}[/]: Report ID {key[1]} of organization {key[0]}", soft_wrap=True)
-    for sentence in [*found.ledger[:_SHOWN], *outcome.growth]:
+    never = [f"never happened: {kind}" for kind in outcome.missing if outcome.rounds >= ENOUGH_ROUNDS]
+    for sentence in [*found.ledger[:_SHOWN], *outcome.growth, *never]:
         console.print(f"[red]{sentence}", soft_wrap=True)
+
+
+def _growth(outcome: Outcome) -> Table:
+    title = "Has it stopped growing?" if outcome.courses else "Has it stopped growing? Too few rounds to say"
+    table = Table("files and memory", "median of the middle fifth", "of the last fifth", "at the end", title=title)
+    for name, one in outcome.courses.items():
+        table.add_row(name, f"{one.middle:,.0f}", f"{one.last:,.0f}", f"{one.end:,.0f}")
+    return table
 
 
 if __name__ == "__main__":

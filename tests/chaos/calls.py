@@ -1,6 +1,7 @@
 """The calls of a run: handed to the publisher round by round, late, twice, corrected and out of order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -11,9 +12,11 @@ import msgspec
 
 from cdrelay.traffic import Faults, Plan, Traffic
 
-BURST = 6_000
-"""So many records make a window of two parts (a POST holds 5,000)."""
+_BURST = 10
+"""So many times the calls of a round are in a burst."""
 _BURST_LASTS = timedelta(milliseconds=50)
+_LATE = timedelta(seconds=1)
+"""Calls are handed in within this time of their end, in compressed time too, unless they are late."""
 _FAULTS = Faults(late=0.08, duplicate=0.08, corrected=0.08, unknown_key=0.03, broken=0.005)
 
 
@@ -33,47 +36,52 @@ class Calls:
         self.organizations = self._traffic.organizations
         self.acknowledged: dict[tuple[str, str], str] = {}
         """Newest Report time of each record that the publisher took."""
-        self.versions = 0
-        """Newer versions of records that were there already."""
-        self.refused = 0
+        self.struck: Counter[str] = Counter()
+        """What went wrong, by `plan.CALL_FAULTS`: records, as the publisher took them."""
 
     async def hand_in(self, url: str, key: str, number: int, start: datetime, end: datetime, *, burst: bool) -> None:
         """All that is due in [start, end), in any order; in a burst many calls more."""
         lines = list(self._traffic.between(start, end))
         if burst:
-            lines += await asyncio.to_thread(self._many, start, end)
+            lines += await asyncio.to_thread(self._many, _BURST * len(lines), start, end)
         Random(f"{self._seed}/{number}/order").shuffle(lines)
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
         async with aiohttp.ClientSession(headers=headers) as session:
             for first in range(0, len(lines), 2_000):
-                await self._post(session, url + "/v1/intake/records", lines[first : first + 2_000])
+                await self._post(session, url + "/v1/intake/records", lines[first : first + 2_000], start)
 
-    def _many(self, start: datetime, end: datetime) -> list[bytes]:
+    def _many(self, count: int, start: datetime, end: datetime) -> list[bytes]:
         quiet = Traffic(Plan(seed=self._seed, organizations=len(self.organizations), shaped=False))
         # At once, so that they lie in one window.
-        return list(quiet.records(BURST, max(start, end - _BURST_LASTS), end))
+        return list(quiet.records(count, max(start, end - _BURST_LASTS), end))
 
-    async def _post(self, session: aiohttp.ClientSession, url: str, lines: list[bytes]) -> None:
+    async def _post(self, session: aiohttp.ClientSession, url: str, lines: list[bytes], start: datetime) -> None:
         while True:
             try:
                 async with session.post(url, data=BytesIO(b"\n".join(lines))) as answer:
-                    said = await answer.json()
+                    await answer.read()
                     if answer.status in (200, 422):
-                        self.refused += len(said.get("refused", ()))
-                        self._remember(lines)
+                        self._remember(lines, start)
                         return
             except (aiohttp.ClientError, TimeoutError):
                 pass
             await asyncio.sleep(0.3)
 
-    def _remember(self, lines: Iterable[bytes]) -> None:
+    def _remember(self, lines: Iterable[bytes], start: datetime) -> None:
+        newest = ""
         for line in lines:
             try:
                 one = msgspec.json.decode(line, type=_Version)
-                datetime.fromisoformat(one.report_time)
+                ended = datetime.fromisoformat(one.report_time)
             except ValueError:
-                continue  # broken on purpose: the publisher refuses it
+                self.struck["call broken"] += 1
+                continue  # on purpose: the publisher refuses it
             key = one.org_uuid, one.report_id
-            former = self.acknowledged.get(key, "")
-            self.versions += bool(former) and one.report_time != former
-            self.acknowledged[key] = max(former, one.report_time)
+            former = self.acknowledged.get(key)
+            if former is None:
+                self.struck["call late"] += ended < start - _LATE
+            else:
+                self.struck["call twice" if one.report_time == former else "call corrected"] += 1
+            self.struck["calls out of order"] += one.report_time < newest
+            newest = max(newest, one.report_time)
+            self.acknowledged[key] = max(former or "", one.report_time)

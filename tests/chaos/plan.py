@@ -1,12 +1,12 @@
 """What goes wrong in a round: chosen by the seed and the number of the round alone, so that it can be chosen again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 DELIVERY_FAULTS = {
     "lost window": 5,
-    "lost part": 2,
+    "lost part": 5,
     "delivered twice": 3,
     "delivered at once twice": 3,
     "out of order": 5,
@@ -48,6 +48,15 @@ MACHINE_FAULTS = {
 }
 """The same with the collector's machine, and how likely each is in a round."""
 
+CALL_FAULTS = ("call late", "call twice", "call corrected", "call broken", "calls out of order")
+"""What goes wrong with the calls themselves, in every round; `calls` describes it."""
+
+KINDS = (*DELIVERY_FAULTS, *QUESTION_FAULTS, *MACHINE_FAULTS, *CALL_FAULTS)
+"""All that is asked for, and is to happen in a run of ENOUGH_ROUNDS."""
+ENOUGH_ROUNDS = 500
+_EACH_IN_TURN = 4
+"""Every so many rounds one kind has its turn, whatever is drawn: so that none depends on chance."""
+
 KILLS = frozenset({"killed", "killed in a delivery", "down for long"})
 _KILLED_UNTIL = 0.7
 """In the last part of a run nothing is killed, so that the memory of one process can be watched."""
@@ -86,7 +95,7 @@ class RoundPlan:
     questions: tuple[Fault, ...]
     machine: tuple[MachineFault, ...]
     burst: bool
-    """Whether so many calls end that their window has several parts."""
+    """Whether so many calls end that their window has many parts."""
 
 
 def plan_round(seed: int, number: int, rounds: int) -> RoundPlan:
@@ -100,12 +109,27 @@ def plan_round(seed: int, number: int, rounds: int) -> RoundPlan:
         # All is drawn in every case: so a round does not depend on the length of the run, but for its kills.
         if rng.random() < chance
     )
+    kind, turn = _whose_turn(number), (rng.random(), rng.random())
+    if kind in DELIVERY_FAULTS:
+        deliveries += (Fault(kind, 1, turn[0]),)
+    elif kind in QUESTION_FAULTS:
+        questions += (Fault(kind, 1, turn[0]),)
+    elif kind is not None:
+        machine += (MachineFault(kind, turn[0], _lasts(kind, rng), turn[1]),)
     if number >= rounds * _KILLED_UNTIL:
         machine = tuple(fault for fault in machine if fault.kind not in KILLS)
-    burst = number % _BURST_EVERY == _BURST_EVERY // 5
-    if burst and not any(fault.kind == "lost part" for fault in deliveries):
-        deliveries = (Fault("lost part", 1, rng.random()), *deliveries)
-    return RoundPlan(number, deliveries, questions, machine, burst)
+    return RoundPlan(number, deliveries, questions, machine, number % _BURST_EVERY == _BURST_EVERY // 5)
+
+
+def never_happened(struck: Mapping[str, int]) -> list[str]:
+    """The kinds that were asked for and did not happen once."""
+    return [kind for kind in KINDS if not struck.get(kind)]
+
+
+def _whose_turn(number: int) -> str | None:
+    kinds = (*DELIVERY_FAULTS, *QUESTION_FAULTS, *MACHINE_FAULTS)
+    turn, between = divmod(number, _EACH_IN_TURN)
+    return None if between else kinds[turn % len(kinds)]
 
 
 def _drawn(rng: Random, kinds: dict[str, int], how_many: Sequence[int]) -> tuple[Fault, ...]:

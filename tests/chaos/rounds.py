@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cdrelay.contract.windows import ceil_to
 from tests.chaos.checking import Held, Violations, check_ledger, check_records, read_held, read_ledger
-from tests.chaos.plan import KILLS, Fault, plan_round
-from tests.chaos.watching import Watch, file_halves, growth, longest_life, memory_halves
+from tests.chaos.plan import ENOUGH_ROUNDS, KILLS, Fault, never_happened, plan_round
+from tests.chaos.watching import Course, Watch, courses, growth, longest_life
 from tests.chaos.world import SOURCE, Size, World, running_world
 
 _STALL_ROUNDS = 25
@@ -20,7 +20,7 @@ _STALL_ROUNDS = 25
 _WAITING = 8
 _QUIET_SECONDS = 120.0
 _PATIENCE_SECONDS = 45.0
-_RECONCILIATIONS = 6
+_RECONCILIATIONS, _RECONCILIATION_SECONDS = 6, 600.0
 _REPORTED = ("short", "repaired", "fetched", "lost", "problem")
 """What a reconciliation says that found anything to do."""
 
@@ -41,8 +41,9 @@ class Outcome:
     ended_by_itself: int = 0
     stalls: list[int] = field(default_factory=list)
     """Rounds in which a load was found to hang."""
+    windows_in_part: int = 0
+    """Windows that lost a part while others of theirs came."""
     records: int = 0
-    versions: int = 0
     acknowledged: int = 0
     refreshes: int = 0
     """Times that the collector had new tokens."""
@@ -52,17 +53,21 @@ class Outcome:
     """Hours of organizations by what the ledger says of them: state and proof."""
     violations: Violations = field(default_factory=Violations)
     growth: list[str] = field(default_factory=list)
-    memory: tuple[float, float] | None = None
-    """Medians of both halves of the longest life, in bytes; None when that was too short."""
+    courses: dict[str, Course] = field(default_factory=dict)
+    """Of memory, files and control database; empty when the run was too short to say."""
     memory_by_round: list[int] = field(default_factory=list)
-    """Of that life, in MiB."""
-    files: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    """By kind: the most in the first half, the most in the second, at the end."""
+    """Of the collector's longest life, in MiB."""
+
+    @property
+    def missing(self) -> list[str]:
+        """Kinds of trouble that did not happen."""
+        return never_happened(self.faults)
 
     @property
     def holds(self) -> bool:
-        """Whether everything that must hold does."""
-        return not (self.violations or self.growth or self.ended_by_itself)
+        """Whether everything that must hold does; that every kind happened, in a run long enough for it."""
+        unproved = self.rounds >= ENOUGH_ROUNDS and self.missing
+        return not (self.violations or self.growth or self.ended_by_itself or unproved)
 
 
 async def run(
@@ -75,7 +80,10 @@ async def run(
         watch = Watch(world.collector.home)
         await _all_rounds(world, outcome, watch, progress)
         await _quieten(world, outcome)
-        outcome.faults = world.deliveries.struck + world.provider.struck + world.machine.struck
+        outcome.faults = sum(
+            (one.struck for one in (world.calls, world.deliveries, world.provider, world.machine)), Counter[str]()
+        )
+        outcome.windows_in_part = world.deliveries.windows_in_part
         outcome.kills = sum(world.machine.struck[kind] for kind in KILLS)
         outcome.starts, outcome.failed_starts = world.machine.starts, world.machine.failed_starts
         outcome.ended_by_itself = world.machine.ended_by_itself
@@ -99,8 +107,8 @@ async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Ca
         await world.calls.hand_in(world.publisher.address, world.intake_key, number, start, end, burst=plan.burst)
         start = end
         await world.machine.ensure_up()
-        await asyncio.to_thread(watch.look, number, world.machine.pid)
-        if not watch.samples[-1].files["spool"]:
+        await asyncio.to_thread(_look, world, watch, number)
+        if not watch.samples[-1].figures["spool"]:
             busy_since = number
         if number - busy_since >= _STALL_ROUNDS:
             outcome.stalls.append(number)
@@ -109,6 +117,11 @@ async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Ca
         progress(number + 1)
     # A fault that goes wrong itself is an error of the harness, and must not pass for peace.
     await asyncio.gather(*striking)
+
+
+def _look(world: World, watch: Watch, number: int) -> None:
+    publisher = world.publisher.process
+    watch.look(number, world.machine.pid, publisher.pid if publisher is not None else None, world.deliveries.taken)
 
 
 def _queue(waiting: deque[tuple[str, int, float]], faults: Sequence[Fault]) -> None:
@@ -133,7 +146,9 @@ async def _quieten(world: World, outcome: Outcome) -> None:
     await _until(lambda: _spooled(world) == 0, "all is loaded")
     idle = 0
     for _ in range(_RECONCILIATIONS):
-        said = await asyncio.to_thread(world.collector.run, "reconcile", SOURCE, "--json", status=None)
+        said = await asyncio.to_thread(
+            world.collector.run, "reconcile", SOURCE, "--json", status=None, seconds=_RECONCILIATION_SECONDS
+        )
         # It says nothing when it fails as a whole; what for is in its log and among the incidents.
         report = json.loads(said)[0] if said else dict.fromkeys(_REPORTED, "failed")
         outcome.reconciliations.append({name: report[name] for name in _REPORTED})
@@ -169,7 +184,7 @@ async def _comes_to_hold(holds: Callable[[], bool], seconds: float) -> bool:
 
 async def _judge(world: World, outcome: Outcome, watch: Watch) -> None:
     """Stop both, so that nothing changes any more, and compare."""
-    await asyncio.to_thread(watch.look, outcome.rounds, world.machine.pid)
+    await asyncio.to_thread(_look, world, watch, outcome.rounds)
     for one in (world.collector, world.publisher):
         await asyncio.to_thread(one.stop)
     given = await asyncio.to_thread(read_held, world.publisher.home, "publisher")
@@ -179,13 +194,11 @@ async def _judge(world: World, outcome: Outcome, watch: Watch) -> None:
     outcome.violations.ledger = check_ledger(rows, given, world.rules.count_span)
     outcome.violations.lost += _not_held(given, world)
     outcome.records, outcome.acknowledged = len(stored.records), len(world.deliveries.acknowledged)
-    outcome.versions, outcome.refreshes = world.calls.versions, world.provider.refreshes
+    outcome.refreshes = world.provider.refreshes
     outcome.hours = Counter(f"{row.state} by {row.proof}" for row in rows)
     outcome.growth = growth(watch.samples, outcome.faults["record spoiled"])
-    outcome.memory = memory_halves(watch.samples)
-    outcome.memory_by_round = [size // 2**20 for size in longest_life(watch.samples)]
-    kinds = watch.samples[-1].files
-    outcome.files = {kind: (*file_halves(watch.samples, kind), kinds[kind]) for kind in kinds}
+    outcome.courses = courses(watch.samples)
+    outcome.memory_by_round = [int(size) // 2**20 for size in longest_life(watch.samples)]
 
 
 def _not_held(given: Held, world: World) -> list[tuple[str, str]]:

@@ -19,7 +19,6 @@ from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import open_foundation, open_store
 from tests.chaos.checking import Held, Violations, check_ledger, check_records, key_of, read_held
-from tests.chaos.watching import Sample, growth
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -142,25 +141,3 @@ def test_a_ledger_that_does_not_prove_an_hour_is_seen() -> None:
     assert "short" in check_ledger([replace(proved, state="short", stored=0)], given, HOUR)[0]
     assert "publisher has 2" in check_ledger([proved], Held([record, record]), HOUR)[0]
     assert "has none" in check_ledger([replace(proved, stored=0)], Held([]), HOUR)[0]
-
-
-FILES = {"spool": 0, "aside": 0, "quarantine": 0, "scratch": 0, "lake": 9}
-
-
-def samples(rss: Sequence[int], **files: Sequence[int]) -> list[Sample]:
-    """A sample a round of one life."""
-    return [
-        Sample(number, 1, size, FILES | {kind: counts[number] for kind, counts in files.items()})
-        for number, size in enumerate(rss)
-    ]
-
-
-def test_memory_and_files_that_grow_are_seen() -> None:
-    steady = [300 * 2**20] * 100
-    growing = [(300 + number * 3) * 2**20 for number in range(100)]
-
-    assert growth(samples(steady, lake=[number % 32 for number in range(100)]), 0) == []
-    assert "memory grows" in growth(samples(growing), 0)[0]
-    assert "lake had 49" in growth(samples(steady, lake=range(100)), 0)[0]
-    assert "left in the spool" in growth(samples(steady, spool=[0] * 99 + [1]), 0)[0]
-    assert "in quarantine" in growth(samples(steady, quarantine=[2] * 100), 1)[0]

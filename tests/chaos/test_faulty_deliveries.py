@@ -59,6 +59,22 @@ async def test_a_lost_part_is_lost_once_and_a_lost_window_for_ever() -> None:
     assert (statuses, bodies(listener), acknowledged) == ([200, 200], [], 0)
 
 
+async def test_a_window_in_part_is_one_of_which_a_part_was_lost_and_others_came() -> None:
+    async with (
+        Callback() as listener,
+        FaultyDeliveries(f"http://127.0.0.1:{listener.port}", SECRET, 0.1) as faulty,
+        aiohttp.ClientSession() as session,
+    ):
+        seen = []
+        for fault in ("lost part", None, "lost window", None):
+            faulty.faults.extend([(fault, 1, 0.5)] if fault else [])
+            headers = HEADERS | {WINDOW_START: f"of the {len(seen) // 2}th"}
+            async with session.post(faulty.url + "/webhooks/w", data=BODY, headers=headers):
+                seen.append((faulty.taken, faulty.windows_in_part))
+
+    assert seen == [(0, 0), (1, 1), (1, 1), (1, 1)]
+
+
 @pytest.mark.parametrize("kind", ["delivered twice", "delivered at once twice"])
 async def test_a_delivery_comes_twice(kind: str) -> None:
     statuses, listener, _ = await delivered((kind, 1, 0.5))

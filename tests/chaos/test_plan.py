@@ -2,7 +2,17 @@
 
 from collections import Counter
 
-from tests.chaos.plan import DELIVERY_FAULTS, KILLS, MACHINE_FAULTS, QUESTION_FAULTS, plan_round
+import pytest
+
+from tests.chaos.plan import (
+    CALL_FAULTS,
+    DELIVERY_FAULTS,
+    KILLS,
+    MACHINE_FAULTS,
+    QUESTION_FAULTS,
+    never_happened,
+    plan_round,
+)
 
 ROUNDS = 500
 
@@ -22,6 +32,15 @@ def test_a_run_of_500_rounds_holds_every_kind_of_trouble() -> None:
 
     assert set(drawn) == {*DELIVERY_FAULTS, *QUESTION_FAULTS, *MACHINE_FAULTS}
     assert sum(drawn[kind] for kind in KILLS) > 60
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_kind_has_its_turn_whatever_the_seed(seed: int) -> None:
+    plans = [plan_round(seed, number, ROUNDS) for number in range(150)]
+    drawn = Counter(fault.kind for one in plans for fault in (*one.deliveries, *one.questions, *one.machine))
+
+    assert set(drawn) == {*DELIVERY_FAULTS, *QUESTION_FAULTS, *MACHINE_FAULTS}
+    assert never_happened(drawn) == list(CALL_FAULTS)
 
 
 def test_nothing_is_killed_in_the_last_part_where_memory_is_watched() -> None:

@@ -1,6 +1,6 @@
-"""Memory and files of the collector, round by round, and whether they have stopped growing."""
+"""Memory and files of both sides, round by round, and whether they have stopped growing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -10,24 +10,45 @@ import psutil
 from cdrelay.lake.table import RecordTable
 
 _FOLDERS = ("spool", "aside", "quarantine", "scratch")
-_WARM_UP = 0.25
-"""The share of a process's life in which its memory may grow: engine and caches fill."""
-_MORE_MEMORY, _MORE_FILES = 1.10, 1.25
-_FEW_BYTES, _FEW_FILES = 16 * 2**20, 32
-"""What makes no difference: the lake has up to 32 small files a day before it merges them."""
+MEMORY, PUBLISHER_MEMORY = "memory of the collector, bytes", "memory of the publisher, bytes"
+DATABASE, DATABASE_PER_DELIVERY = "control database, bytes", "control database, bytes a delivery"
+DATABASE_LOG = "control database's log, bytes"
+_GROW_BY_NATURE = frozenset({"quarantine", DATABASE})
+"""A file for each payload with a record that cannot be stored; a row for each delivery and hour of an organization."""
+_MORE = 1.10
+_FEW = {"spool": 16, "lake": 32, "lake, replaced": 50, "lake log": 50, DATABASE_LOG: 8 * 2**20}
+"""What makes no difference, for nothing is killed in the last part, and more is loaded then.
+
+A lake merges 32 small files of a day and sums its log up after 50 entries; SQLite begins its log anew after 4 MB.
+"""
 ENOUGH_SAMPLES = 40
 """Fewer say nothing about growth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The collector at one moment."""
+    """Both sides at one moment."""
 
     round: int
     pid: int | None
-    rss: int
-    """Bytes; 0 when it does not run."""
-    files: dict[str, int]
+    """Of the collector; None when it does not run."""
+    figures: Mapping[str, float]
+    """By what was looked at: bytes, numbers of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one figure went."""
+
+    middle: float
+    """Median of the middle fifth."""
+    last: float
+    """Median of the last fifth."""
+    end: float
+
+    def grows(self, few: float = 0) -> bool:
+        """Whether it has not stopped growing; a difference of `few` makes none."""
+        return self.last > self.middle * _MORE + few
 
 
 @dataclass(slots=True)
@@ -35,77 +56,84 @@ class Watch:
     """Samples of one run."""
 
     home: Path
+    """Of the collector."""
     samples: list[Sample] = field(default_factory=list)
 
-    def look(self, number: int, pid: int | None) -> None:
-        """Take a sample. Blocking."""
-        rss = 0
-        if pid is not None:
-            try:
-                rss = psutil.Process(pid).memory_info().rss
-            except psutil.NoSuchProcess:
-                pid = None
-        self.samples.append(Sample(number, pid, rss, count_files(self.home)))
+    def look(self, number: int, pid: int | None, publisher: int | None, deliveries: int) -> None:
+        """Take a sample after so many deliveries that the collector took; pids are of both sides. Blocking."""
+        figures: dict[str, float] = dict(count_files(self.home))
+        for name, process in ((MEMORY, pid), (PUBLISHER_MEMORY, publisher)):
+            if process is not None and (size := _memory(process)):
+                figures[name] = size
+        database, log = (_size(self.home / name) for name in ("control.db", "control.db-wal"))
+        if database:  # it may have been taken away
+            figures |= {DATABASE: database, DATABASE_LOG: log, DATABASE_PER_DELIVERY: database / max(1, deliveries)}
+        self.samples.append(Sample(number, pid, figures))
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def count_files(home: Path) -> dict[str, int]:
-    """Files of the collector by kind; those of the lake apart: in use, kept for readers for an hour, its log."""
+    """Files of the collector by kind; those of the lake apart: in use, kept for readers, its log."""
     half = home / "collector"
     counts = {name: sum(1 for one in (half / name).rglob("*") if one.is_file()) for name in _FOLDERS}
     lake = half / "lake"
     if not (lake / "_delta_log").is_dir():
-        return counts | {"lake": 0, "lake, for an hour": 0, "lake log": 0}
+        return counts | {"lake": 0, "lake, replaced": 0, "lake log": 0}
     used = len(RecordTable(lake).snapshot().files)
     on_disk = sum(1 for _ in lake.glob("*/*.parquet")) - sum(1 for _ in lake.glob("_*/*.parquet"))
     return counts | {
         "lake": used,
-        "lake, for an hour": max(0, on_disk - used),
+        "lake, replaced": max(0, on_disk - used),
         "lake log": sum(1 for _ in (lake / "_delta_log").iterdir()),
     }
 
 
-def longest_life(samples: Sequence[Sample]) -> list[int]:
-    """Memory in bytes, round by round, of the process that lived longest."""
-    lives: dict[int, list[int]] = {}
+def longest_life(samples: Sequence[Sample]) -> list[float]:
+    """Memory of the collector in bytes, round by round, of the process that lived longest."""
+    lives: dict[int, list[float]] = {}
     for one in samples:
-        if one.pid is not None and one.rss:
-            lives.setdefault(one.pid, []).append(one.rss)
+        if one.pid is not None and MEMORY in one.figures:
+            lives.setdefault(one.pid, []).append(one.figures[MEMORY])
     return max(lives.values(), key=len, default=[])
 
 
-def memory_halves(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Median memory, in bytes, in both halves of the longest life, after its warm-up; None when it was too short."""
-    longest = longest_life(samples)
-    if len(longest) < ENOUGH_SAMPLES:
+def course(series: Sequence[float]) -> Course | None:
+    """How these figures went; None when they are too few to say."""
+    if len(series) < ENOUGH_SAMPLES:
         return None
-    settled = longest[int(len(longest) * _WARM_UP) :]
-    middle = len(settled) // 2
-    return median(settled[:middle]), median(settled[middle:])
+    fifth = len(series) // 5
+    return Course(median(series[2 * fifth : 3 * fifth]), median(series[-fifth:]), series[-1])
 
 
-def file_halves(samples: Sequence[Sample], kind: str) -> tuple[int, int]:
-    """The most files of one kind in the first and in the second half of the run."""
-    middle = len(samples) // 2
-    first, second = ([one.files[kind] for one in half] for half in (samples[:middle], samples[middle:]))
-    return max(first, default=0), max(second, default=0)
+def courses(samples: Sequence[Sample]) -> dict[str, Course]:
+    """How everything went that was seen often enough. Memory of the collector is that of its longest life."""
+    names = dict.fromkeys(name for one in samples for name in one.figures)
+    every = {name: [one.figures[name] for one in samples if name in one.figures] for name in names}
+    every |= {MEMORY: longest_life(samples)} if MEMORY in names else {}
+    return {name: found for name, series in every.items() if (found := course(series)) is not None}
 
 
 def growth(samples: Sequence[Sample], spoiled: int) -> list[str]:
-    """A sentence for whatever has not stopped growing.
-
-    Two things grow by their nature: quarantine, by a file for each payload with a record that cannot be stored
-    (`spoiled` payloads were sent), and what the lake keeps for an hour for its readers, with its log.
-    """
-    found = []
-    halves = memory_halves(samples)
-    if halves is not None and halves[1] > halves[0] * _MORE_MEMORY + _FEW_BYTES:
-        first, second = (f"{size / 2**20:.0f} MiB" for size in halves)
-        found.append(f"memory grows: {first} in the first half of a life, {second} in the second")
-    for kind in ("aside", "scratch", "lake"):
-        before, after = file_halves(samples, kind)
-        if len(samples) >= ENOUGH_SAMPLES and after > before * _MORE_FILES + _FEW_FILES:
-            found.append(f"files grow: {kind} had {before} at most in the first half, {after} in the second")
-    last = samples[-1].files if samples else {}
+    """A sentence for whatever has not stopped growing; `spoiled` payloads had a record that cannot be stored."""
+    found = [
+        f"grows: {name}, {one.middle:,.0f} in the middle fifth, {one.last:,.0f} in the last"
+        for name, one in courses(samples).items()
+        if name not in _GROW_BY_NATURE and one.grows(_FEW.get(name, 0))
+    ]
+    last = samples[-1].figures if samples else {}
     if last.get("spool"):
         found.append(f"{last['spool']} files are left in the spool")
     if last.get("quarantine", 0) > spoiled:

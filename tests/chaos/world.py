@@ -20,6 +20,10 @@ from tests.support.faulty_provider import TOKEN_PATH, FaultyProvider
 from tests.support.process import Cdrelay
 
 SOURCE = "reseller"
+_PARTS = 4
+"""So many parts a window has, or one more, where nothing is lost."""
+_READERS = timedelta(hours=2)
+"""Hours of the contract that files of the lakes stay which others took the place of."""
 _TOKEN_SECONDS = 65.0
 """A token is not refreshed for being refused within a minute of the last refresh, in real time as its life is."""
 
@@ -30,6 +34,8 @@ allow_callbacks_to_private_addresses = true
 retry_first_seconds = 0.2
 retry_longest_seconds = 1
 disk_reserve_bytes = 0
+records_per_post = {records_per_post}
+replaced_files_minutes = {replaced_files_minutes}
 partner_organizations_per_page = 5
 history_first_requests_per_minute = 0
 history_page_requests_per_minute = 0
@@ -37,6 +43,7 @@ history_page_requests_per_minute = 0
 _COLLECTOR = """\
 compress = {compress}
 reconcile_every_minutes = 30
+replaced_files_minutes = {replaced_files_minutes}
 disk_reserve_bytes = {reserve}
 api_seconds = 3
 api_retry_longest_seconds = 0.5
@@ -51,6 +58,17 @@ class Size:
     compress: float
     organizations: int
     records_per_second: float
+
+    @property
+    def records_per_post(self) -> int:
+        """So few that a window has several parts."""
+        tick = Rules().compressed(self.compress).tick
+        return max(2, round(self.records_per_second * tick.total_seconds() / _PARTS))
+
+    @property
+    def replaced_files_minutes(self) -> float:
+        """So short, beside a run, that what is kept for readers comes and goes in it many times."""
+        return _READERS / timedelta(minutes=1) / self.compress
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +90,14 @@ class World:
 async def running_world(folder: Path, seed: int, size: Size) -> AsyncIterator[World]:
     """Make a world in `folder` and let it run until the block ends. Nothing is wrong in it yet."""
     calls = Calls(seed, size.organizations, size.records_per_second, size.compress)
-    publisher = Cdrelay(folder / "publisher", _PUBLISHER.format(compress=size.compress))
+    kept = size.replaced_files_minutes
+    settings = _PUBLISHER.format(
+        compress=size.compress, records_per_post=size.records_per_post, replaced_files_minutes=kept
+    )
+    publisher = Cdrelay(folder / "publisher", settings)
     with Disk(folder / "collector") as disk:
-        collector = Cdrelay(disk.folder, _COLLECTOR.format(compress=size.compress, reserve=RESERVE_BYTES))
+        settings = _COLLECTOR.format(compress=size.compress, reserve=RESERVE_BYTES, replaced_files_minutes=kept)
+        collector = Cdrelay(disk.folder, settings)
         # What the process says is kept elsewhere, so that a full disk does not keep it from saying it.
         (collector.home / "stderr.log").symlink_to(folder / "collector.log")
         secret, began = secrets.token_urlsafe(), write_time(datetime.now(UTC))

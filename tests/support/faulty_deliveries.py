@@ -26,7 +26,7 @@ class FaultyDeliveries:
     A fault is a kind, how many times, and a number from 0 up to 1 that chooses among its forms:
 
     * lost window: 200 to the publisher, and no part of that window is handed on, however often it is sent
-    * lost part: the same for one POST
+    * lost part: the same for one POST of a window that has several
     * delivered twice, delivered at once twice: handed on twice, one after the other or side by side
     * out of order: 200 to the publisher, handed on a good while later
     * delayed: handed on a moment later
@@ -45,6 +45,8 @@ class FaultyDeliveries:
         self.struck: Counter[str] = Counter()
         self.acknowledged: dict[tuple[str, str], str] = {}
         """Newest Report time of each record, by organization and Report ID, for which the listener said 2xx."""
+        self.taken = 0
+        """Deliveries for which it said so."""
         self.forwarding = asyncio.Event()
         """Set when a delivery is about to be handed on; whoever waits for it clears it."""
         self.url = ""
@@ -52,6 +54,8 @@ class FaultyDeliveries:
         self._secret = secret
         self._second = second
         self._lost_windows: set[str] = set()
+        self._lost_parts: set[str] = set()
+        self._came: set[str] = set()
         self._repeating: deque[tuple[str, int, float]] = deque()
         self._later: set[asyncio.Task[None]] = set()
         self._does: dict[str, Callable[[web.Request, bytes, float], Awaitable[web.StreamResponse]]] = {
@@ -84,6 +88,11 @@ class FaultyDeliveries:
             task.cancel()
         await self._runner.cleanup()
         await self._session.close()
+
+    @property
+    def windows_in_part(self) -> int:
+        """Windows of which a part was lost, and others came."""
+        return len(self._lost_parts & self._came)
 
     async def settle(self) -> None:
         """No more trouble; return when what was held back has been handed on or given up."""
@@ -129,6 +138,8 @@ class FaultyDeliveries:
         except (aiohttp.ClientError, TimeoutError):
             return 502, b"the listener does not answer"
         if answer.status < 300:
+            self.taken += 1
+            self._came.add(headers.get(WINDOW_START, ""))
             self._remember(body)
         return answer.status, text
 
@@ -143,6 +154,7 @@ class FaultyDeliveries:
         return web.Response()
 
     async def _lose_part(self, request: web.Request, body: bytes, detail: float) -> web.StreamResponse:
+        self._lost_parts.add(request.headers.get(WINDOW_START, ""))
         return web.Response()
 
     async def _twice(self, request: web.Request, body: bytes, detail: float) -> web.StreamResponse:

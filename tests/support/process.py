@@ -57,7 +57,7 @@ class Cdrelay:
         command = [sys.executable, "-m", "cdrelay", *(arguments or ("serve",))]
         with (self.home / "stderr.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=self._environment, stderr=log, stdout=log)
-        self.wait_until(lambda: self.get("/healthz") is not None, 30, "the server answers")
+        self.wait_until(lambda: self.get("/healthz") is not None, 60, "the server answers")
 
     def kill(self) -> None:
         """SIGKILL: nothing gets a chance to tidy up."""
@@ -72,10 +72,10 @@ class Cdrelay:
         self.process.send_signal(how)
         return self.process.wait(30)
 
-    def run(self, *arguments: str, status: int | None = 0, typed: str = "") -> str:
+    def run(self, *arguments: str, status: int | None = 0, typed: str = "", seconds: float = 120) -> str:
         """A command on the same home, beside the server; its stdout. `status` is how it must end; None: as it likes.
 
-        `typed` is what it reads from stdin.
+        `typed` is what it reads from stdin; `seconds` are what it has.
         """
         done = subprocess.run(
             [sys.executable, "-m", "cdrelay", *arguments],
@@ -83,7 +83,7 @@ class Cdrelay:
             input=typed,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=seconds,
             check=False,
         )
         assert status in (None, done.returncode), f"{arguments} ended with {done.returncode}: {done.stderr}"

@@ -200,6 +200,12 @@ def test_the_numbers_of_the_partner_endpoints_are_settings(home: Path) -> None:
     assert settings.rules.reach == timedelta(minutes=48)
 
 
+def test_how_many_records_a_delivery_has_is_a_setting_in_compressed_time_too(home: Path) -> None:
+    assert _read(home).rules == Rules()
+    assert _read(home, CDRELAY_RECORDS_PER_POST="15").rules.records_per_post == 15
+    assert _read(home, CDRELAY_RECORDS_PER_POST="15", CDRELAY_COMPRESS="60").rules.records_per_post == 15
+
+
 def test_the_numbers_of_the_history_apis_are_settings(home: Path) -> None:
     settings = _read(
         home,

@@ -1,5 +1,6 @@
 """`cdrelay collector source …`: where the collector's records come from."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +85,7 @@ def described(source: Source) -> dict[str, Any]:
         "token_problem": source.token_problem,
         "token_url": source.token_url,
         "client_id": source.client_id,
+        "unreadable": _words(source.unreadable) or None,
         "created_at": source.created_at,
     }
 
@@ -145,9 +147,44 @@ def set_source(
     since: SinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change what is given of a source; a new secret is valid at once and alone (see rotate-secret)."""
+    """Change what is given of a source; a new secret is valid at once and alone (see rotate-secret).
+
+    It also replaces secrets that cannot be opened with the key that is there, and says which still cannot.
+    """
     given = _given(secret, secret_file, api, history_api, token, token_file, feed_type, org, since)
-    _show([_sources(typer_context).change(name, given)], as_json)
+    stored = _sources(typer_context)
+    before = stored.get_partly(name)
+    source = stored.change(name, given)
+    tell_unreadable(before, source)
+    _show([source], as_json)
+
+
+def tell_unreadable(before: Source, after: Source) -> None:
+    """Say which secrets that could not be opened are replaced or forgotten now, and which are as they were."""
+    gone = [one for one in before.unreadable if one not in after.unreadable]
+    replaced = [one for one in gone if getattr(after, one) is not None]
+    forgotten = [one for one in gone if one not in replaced]
+    for what, names in (("replaced", replaced), ("forgotten", forgotten)):
+        if names:
+            talk.print(f"could not be opened, and {what}: {', '.join(_words(names))}", soft_wrap=True)
+    if after.unreadable:
+        talk.print(
+            f"[yellow]still cannot be opened with this secret.key[/]: {', '.join(_words(after.unreadable))}."
+            f" {_what_rests(after)} Put the key back that belongs to them, or replace them too:"
+            f" `cdrelay collector source set {after.name}` (secret, token),"
+            f" `cdrelay collector login {after.name}` (tokens, client secret)",
+            soft_wrap=True,
+        )
+
+
+def _what_rests(source: Source) -> str:
+    if "secret" in source.unreadable or "previous_secret" in source.unreadable:
+        return "Until then its deliveries are answered 503."
+    return "Until then its provider is not asked."
+
+
+def _words(names: Iterable[str]) -> list[str]:
+    return [name.replace("_", " ") for name in names]
 
 
 def _given(
@@ -207,14 +244,18 @@ def list_sources(typer_context: typer.Context, as_json: JsonOption = False) -> N
     stored = _sources(typer_context)
     listed = stored.list()
     for name in sorted(set(stored.names()) - {one.name for one in listed}):
-        talk.print(f"source {name}: its secrets cannot be opened with this secret.key; `cdrelay doctor` says more")
+        talk.print(
+            f"source {name} has secrets that cannot be opened with this secret.key: `cdrelay collector source show"
+            f" {name}` says which, `source set` and `login` replace them",
+            soft_wrap=True,
+        )
     _show(listed, as_json)
 
 
 @app.command("show")
 def show_source(typer_context: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
     """Show all of one source but its secrets: the path to give to the provider, how long its tokens last, problems."""
-    facts = described(_sources(typer_context).get(name))
+    facts = described(_sources(typer_context).get_partly(name))
     if as_json:
         print_json(facts)
     else:

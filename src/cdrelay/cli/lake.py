@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from cdrelay.cli import lake_erasure, lake_upkeep
+from cdrelay.cli import lake_anew, lake_erasure, lake_upkeep
 from cdrelay.cli.context import Context, context_of
 from cdrelay.cli.output import print_json, show, talk
 from cdrelay.cli.records import HalfOption
@@ -20,6 +20,7 @@ from cdrelay.wiring import HalfName, open_promoter
 app = typer.Typer(no_args_is_help=True, help="What the lake holds that nobody documented, and the lake's upkeep.")
 app.add_typer(lake_upkeep.app)
 app.add_typer(lake_erasure.app)
+app.add_typer(lake_anew.app)
 
 _IN_A_TERMINAL = ("kind", "field", "value", "source", "records", "first_seen")
 
@@ -93,7 +94,7 @@ def promote(
 def _promoter(context: Context, half: HalfName) -> Promoter:
     folder = context.settings.home / half / "lake"
     if not (folder / "_delta_log").is_dir():
-        raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
+        raise LakeMissing(folder)
     return open_promoter(context.foundation(), half)
 
 

@@ -68,7 +68,7 @@ def encrypt(
     """Encrypt the files that were written before `encrypt_lake` was set, or all of them with a new key.
 
     It can be stopped at any time; the same command again, without --new-key, goes on. Loads go on beside it. The old
-    files are deleted an hour later, by the upkeep.
+    files are deleted after `replaced_files_minutes`, by the upkeep.
     """
     store = _store(context_of(typer_context), half)
     keys = _keys(store)
@@ -98,5 +98,5 @@ def _keys(store: Store) -> LakeKeys:
 def _store(context: Context, half: HalfName) -> Store:
     folder = context.settings.home / half / "lake"
     if not (folder / "_delta_log").is_dir():
-        raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
+        raise LakeMissing(folder)
     return open_store(context.foundation(), half)

@@ -28,6 +28,7 @@ from cdrelay.errors import CdrelayError
 from cdrelay.hub.ledger.addresses import read_beginning
 from cdrelay.hub.ledger.answers import map_json, repair_json
 from cdrelay.hub.ledger.asked import Asked
+from cdrelay.hub.ledger.parts import no_organization
 from cdrelay.wiring.ledger import open_ledger_parts
 
 app = typer.Typer(help="What was expected and what is stored, for each organization and hour.")
@@ -181,7 +182,12 @@ def certificate(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--to") from error
     parts = open_ledger_parts(context.foundation(), context.collector())
-    made = parts.certificates.certificate(_source(context, source), _organization(organization), period)
+    source, org_uuid = _source(context, source), _organization(organization)
+    if parts.key(source, org_uuid, period) is None:
+        # As one that makes no sense: with --check, 1 would be an answer.
+        hint = f"`cdrelay ledger --org {org_uuid[:4]}` lists those that begin so"
+        raise typer.BadParameter(f"{no_organization(source, org_uuid)}; {hint}", param_hint="--organization")
+    made = parts.certificates.certificate(source, org_uuid, period)
     if pdf is not None:
         try:
             pdf.write_bytes(certificate_pdf(made))

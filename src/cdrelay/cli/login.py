@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cdrelay.cli.collector_sources import JsonOption, NameArgument, described
+from cdrelay.cli.collector_sources import JsonOption, NameArgument, described, tell_unreadable
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, talk
 from cdrelay.collector.login import Login, redirect_uri
@@ -81,7 +81,7 @@ def login(
     """
     context = context_of(typer_context)
     sources = context.collector().sources
-    source = sources.get(name)
+    before = source = sources.get_partly(name)
     if paste and service_app:
         raise typer.BadParameter("choose --paste or --service-app")
     if (service_app is None) != (target_org is None):
@@ -109,6 +109,7 @@ def login(
                     show=_opened if open_browser else _printed,
                 )
             )
+    tell_unreadable(before, source)
     _tell(source, as_json)
 
 
@@ -145,7 +146,8 @@ def _by_service_app(
 def _client(source: Source, client_id: str | None, token_url: str | None) -> TokenClient:
     """Who asks: as given, else as before."""
     address = token_url or source.token_url or "https://webexapis.com/v1/access_token"
-    known = source.client_secret if client_id in (None, source.client_id) else None
+    readable = "client_secret" not in source.unreadable
+    known = source.client_secret if readable and client_id in (None, source.client_id) else None
     client_id = client_id or source.client_id
     if client_id is None:
         raise typer.BadParameter("which integration or service app is it?", param_hint="--client-id")

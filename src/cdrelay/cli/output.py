@@ -39,6 +39,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console(markup=False).print(table)
 
 
+def print_line(text: str) -> None:
+    """A sentence on stdout, below a table that has no room for it: folded between words in a terminal, else whole."""
+    out = Console(markup=False, highlight=False)
+    out.print(text, soft_wrap=not out.is_terminal)
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cdrelay.cli import administrators, deliveries, directory, integrations, keys, record_sources
+from cdrelay.cli import administrators, deliveries, directory, integrations, keys, partner_removal, record_sources
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import read_moment
@@ -76,6 +76,9 @@ def list_partners(typer_context: typer.Context, as_json: JsonOption = False) -> 
     numbers = Counter(partner_id for one in directory.organizations() for partner_id in one.partner_ids)
     rows = [asdict(one) | {"organizations": numbers.get(one.id, 0)} for one in directory.partners()]
     show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
+
+
+partner_app.command("remove")(partner_removal.remove_partner)
 
 
 @organization_app.command("add")

@@ -73,7 +73,7 @@ def show_payload(
 
 
 def _about(one: PutAside) -> dict[str, Any]:
-    about = asdict(one)
+    about = {name: value for name, value in asdict(one).items() if name not in ("asked_for", "manifest")}
     about["bytes"] = len(about.pop("record"))
     return about
 

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from cdrelay.cli.context import context_of
-from cdrelay.cli.output import show, talk
+from cdrelay.cli.output import print_line, show, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
 from cdrelay.collector.reconciliation import Asked, Progress
 from cdrelay.contract.organization_ids import organization_uuid
 
-_FOR_PEOPLE = ("source", "requests", "windows", "short", "repaired", "fetched", "lost", "problem")
+_IN_TABLE = ("source", "requests", "windows", "short", "repaired", "fetched", "lost")
 SourceArgument = Annotated[str | None, typer.Argument(help="Only this source.", metavar="[SOURCE]")]
 
 
@@ -54,9 +54,12 @@ def reconcile(
         reports = asyncio.run(parts.reconciler.run_once(progress=tell, asked=asked))
     nothing = "no source has an api address and a token; `cdrelay collector source set` gives it both"
     rows = [asdict(report) for report in reports]
-    if not as_json:  # what goes on one line of a terminal
-        rows = [{name: row[name] for name in _FOR_PEOPLE} for row in rows]
-    show(rows, as_json, nothing)
+    shown = rows if as_json else [{name: row[name] for name in _IN_TABLE} for row in rows]
+    show(shown, as_json, nothing)
+    if not as_json:
+        for report in reports:
+            if report.problem:
+                print_line(f"{report.source}: {report.problem}")
     if any(report.short or report.lost or report.problem for report in reports):
         raise typer.Exit(1)
 

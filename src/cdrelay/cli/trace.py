@@ -77,7 +77,7 @@ def _tracings(context: Context, half: HalfName | None) -> list[tuple[HalfName, T
     home = context.settings.home
     there = [name for name in _HALVES if half in (None, name) and (home / name / "lake" / "_delta_log").is_dir()]
     if not there:
-        raise LakeMissing(f"there is no lake in {home} yet; nothing was stored on this home folder")
+        raise LakeMissing(home)
     return [(name, open_tracing(context.foundation(), name)) for name in there]
 
 

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from cdrelay.collector.comparison import due_until
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.schedule import SILENT_TICKS, HourFacts, SourceFacts, gaps_of
@@ -14,6 +15,9 @@ from cdrelay.control.database import Database
 from cdrelay.control.tables import compared_hours, ledger, payloads, sources
 
 _DAY_SECONDS = 86_400
+
+LAST_COMPARED = case((compared_hours.c.failures == 0, compared_hours.c.tried_at), else_=compared_hours.c.compared_at)
+"""When an hour was last compared, be it only what could be asked for of it; `compared_at` is for its beginning, too."""
 
 
 class Agenda:
@@ -32,9 +36,9 @@ class Agenda:
         with self._database.read() as connection:
             rechecks = _rechecks(connection, source, since)
             known = {
-                row.window_start: HourFacts(row.tried_at, row.failures, row.compared_at, rechecks.get(row.window_start))
+                row.window_start: HourFacts(row.tried_at, row.failures, row.compared, rechecks.get(row.window_start))
                 for row in connection.execute(
-                    select(compared_hours).where(
+                    select(compared_hours, LAST_COMPARED.label("compared")).where(
                         compared_hours.c.source == source, compared_hours.c.window_start >= since
                     )
                 )
@@ -43,11 +47,14 @@ class Agenda:
         missing = [one.window for one in self._manifests.missing(source, now, rules)]
         return SourceFacts(source, known, missing, gaps, started_at)
 
-    def compared(self, source: str, window: Period, asked_at: datetime) -> None:
-        """Put down that an hour was compared with what the provider counted at `asked_at`. Raises SourceUnknown."""
+    def compared(self, source: str, window: Period, asked_at: datetime, *, from_beginning: bool) -> None:
+        """Put down that an hour was compared with what the provider counted at `asked_at`. Raises SourceUnknown.
+
+        Where its beginning had left the reach, what was known of the whole of it stays known.
+        """
         self._note(
             {"source": source, "window_start": window.start, "tried_at": asked_at, "failures": 0},
-            {"compared_at": asked_at, "problem": None},
+            {"problem": None} | ({"compared_at": asked_at} if from_beginning else {}),
         )
 
     def failed(self, source: str, window: Period, asked_at: datetime, problem: str) -> None:
@@ -57,8 +64,8 @@ class Agenda:
             {"problem": problem},
         )
 
-    def uncompared(self, source: str, windows: list[Period]) -> dict[Period, str]:
-        """Those of the windows that were never compared or not since they ended, and what kept them from it."""
+    def uncompared(self, source: str, windows: list[Period], rules: Rules) -> dict[Period, str]:
+        """Those of the windows that were never compared, or not since their end was due, and what kept them from it."""
         if not windows:
             return {}
         question = select(compared_hours).where(
@@ -71,7 +78,7 @@ class Agenda:
             row = known.get(window.start)
             if row is None:
                 found[window] = "not compared yet"
-            elif row.compared_at is None or row.compared_at < window.end:
+            elif row.compared_at is None or due_until(row.compared_at, rules) < window.end:
                 found[window] = row.problem or "compared only while it was under way"
         return found
 

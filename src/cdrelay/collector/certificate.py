@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cdrelay.collector.heat_marks import mark_of
 from cdrelay.collector.ledger import LedgerRow
@@ -17,6 +17,8 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 
 HourFinding = Literal["complete", "incomplete", "undecided", "not compared"]
+HourProof = Literal["ids", "counts", "surplus"]
+"""By the ids of the records, by equal counts, or by counts alone of which more is stored."""
 Verdict = Literal["complete", "not complete", "not proved"]
 _UNDECIDED = "it was not over when it was last compared"
 _WITHOUT_PROOF = "the provider’s count and what is stored were never compared whole"
@@ -44,6 +46,20 @@ class CertifiedHour:
         if self.row.state == "open":
             return "undecided"
         return "not compared" if self.row.proof == "none" else "complete"
+
+    @property
+    def surplus(self) -> int:
+        """Records that were stored beyond what the provider counts."""
+        return 0 if self.row is None else max(0, self.row.stored - self.row.expected)
+
+    @property
+    def proved(self) -> HourProof | None:
+        """How it was proved to be complete; None: it is not."""
+        if self.row is None or self.finding != "complete":
+            return None
+        if self.row.proof == "ids":
+            return "ids"
+        return "surplus" if self.surplus else "counts"
 
     @property
     def missing(self) -> int:
@@ -99,9 +115,9 @@ class Certificate:
         return Counter(hour.finding for hour in self.hours)
 
     @property
-    def proofs(self) -> Counter[str]:
+    def proofs(self) -> Counter[HourProof]:
         """How the complete hours were proved."""
-        return Counter(hour.row.proof for hour in self.hours if hour.row and hour.finding == "complete")
+        return Counter(hour.proved for hour in self.hours if hour.proved)
 
     @property
     def expected(self) -> int:
@@ -126,8 +142,16 @@ class Certificate:
     @property
     def surplus(self) -> int:
         """Records beyond what the provider counts."""
-        rows = [hour.row for hour in self.hours if hour.row]
-        return sum(max(0, row.stored - row.expected) for row in rows)
+        return sum(hour.surplus for hour in self.hours)
+
+    @property
+    def proofs_in_words(self) -> str:
+        """How the complete hours were proved: `2 by equal counts`."""
+        more = sum(hour.surplus for hour in self.hours if hour.proved == "surplus")
+        beyond = (
+            f"by counts alone, with more stored than the provider counts ({_number(more, 'record', 'records')} more)"
+        )
+        return _listed(self.proofs, _PROVED | {"surplus": beyond})
 
     @property
     def statement(self) -> str:
@@ -136,7 +160,7 @@ class Certificate:
         if self.verdict == "complete":
             said = (
                 f"Complete: all {_number(self.expected, 'record', 'records')} that the provider counts in the {hours}"
-                f" of this period are stored. Hours proved: {_listed(self.proofs, _PROVED)}."
+                f" of this period are stored. Hours proved: {self.proofs_in_words}."
             )
         elif self.verdict == "not complete":
             missing = _number(self.missing, "record is", "records are")
@@ -185,7 +209,7 @@ def as_json(certificate: Certificate) -> dict[str, Any]:
             name.replace(" ", "_"): certificate.findings[name]
             for name in ("complete", "incomplete", "undecided", "not compared")
         },
-        "proofs": {name: certificate.proofs[name] for name in ("ids", "counts")},
+        "proofs": {name: certificate.proofs[name] for name in get_args(HourProof)},
         "records": {"inLake": certificate.in_lake, "digest": certificate.digest, "digestOf": "Report ID, SHA-256"},
         "silence": None
         if certificate.silence is None

@@ -203,7 +203,8 @@ def _reading(certificate: Certificate) -> Iterator[str]:
     yield (
         "Expected is what the provider counts, stored what was here when the two were compared, in the lake what is"
         " here now. An hour is complete when nothing that the provider counts is missing, then and now; it was proved"
-        " by the ids of the records or by equal counts. Ways are how records came that a repair brought. Records are"
+        " by the ids of the records, by equal counts, or, where more is stored than the provider counts (state surplus)"
+        " and ids were not compared, by counts alone. Ways are how records came that a repair brought. Records are"
         " told apart by Org UUID and Report ID, and belong to the hour of their Report time."
     )
     yield (

@@ -165,6 +165,8 @@ class Check:
     """What kept its records from being fetched."""
     in_quarantine: int = 0
     """Its records of the window that are in quarantine."""
+    in_doubt: bool = False
+    """Whether counts prove nothing of it, and its records could not be fetched."""
 
 
 def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules) -> Verdict | None:
@@ -193,6 +195,9 @@ def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules)
             return _of_the_end(check, found, brought, window)
     fetched = brought + (former.fetched if former else 0)
     state = judge(found, fetched, former.state if former else None, now=now, window=window, rules=rules)
+    if check.in_doubt and not found.missing:
+        doubt = f"other sources' records may hide a loss: {check.problem}"
+        return Verdict(found.org_uuid, window, found.expected, found.stored, brought, "open", "none", reason=doubt)
     reason = why(found, state, problem=check.problem, in_quarantine=check.in_quarantine)
     proof: Proof = "ids" if by_ids and not found.missing else "counts"
     way = "repair" if brought else None
@@ -213,6 +218,9 @@ def why(found: Finding, state: State, *, problem: str | None = None, in_quaranti
         return f"{found.stored - found.expected} stored that the provider does not count"
     if not found.missing:
         return None
+    missing = f"{found.missing} missing"
     if in_quarantine:
-        return f"{found.missing} missing, {in_quarantine} in quarantine"
-    return f"{found.missing} missing; {problem or 'the records endpoint does not give them'}"
+        missing = f"{missing}, {in_quarantine} in quarantine"
+        if in_quarantine >= found.missing:
+            return missing
+    return f"{missing}; {problem or 'the records endpoint does not give them'}"

@@ -9,7 +9,7 @@ from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.record_ids import ids_of
 from cdrelay.contract.answers import ProviderRejected, ProviderUnavailable
 from cdrelay.contract.windows import Period
-from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.lake.spool import AskedFor, Envelope, Spool
 
 
 class Fetching:
@@ -42,7 +42,11 @@ class Fetching:
         try:
             async for body in self._client.records(organization, period):
                 envelope = Envelope(
-                    id=self._new_id(), source=self._source, channel="repair", received=self._clock.now()
+                    id=self._new_id(),
+                    source=self._source,
+                    channel="repair",
+                    received=self._clock.now(),
+                    asked_for=AskedFor(organization, period),
                 )
                 await asyncio.to_thread(self._spool.put, envelope, body)
                 self.ids[organization] |= await asyncio.to_thread(ids_of, body)

@@ -19,23 +19,27 @@ What this proof is worth:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, func, select
 
 from cdrelay.collector.comparison import due_until
 from cdrelay.contract.manifest import ManifestState
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, ceil_to, floor_to
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forget
 from cdrelay.control.tables import manifests
 
 KEPT_REACHES = 7
 """Manifests are kept for so many times the provider's reach (of the contract: 14 days); the ledger needs one."""
 
 _NOT_THERE: ManifestState = "differs"
+_PARTS_NAMED = 100
+"""So many numbers of parts that are missing are told; nobody signs how many there are said to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class MissingWindow:
 
     window: Period
     parts_missing: tuple[int, ...] | None = None
-    """Numbers from 1; None: nothing of it came."""
+    """Numbers from 1, the first 100; None: nothing of it came."""
 
 
 class Manifests:
@@ -83,20 +87,22 @@ class Manifests:
         if start >= until:
             return []
         sets = _part_sets(self._rows(source, Period(start, until)))
-        covered = _merged(one.window for one in sets if not one.missing)
+        covered = _merged(one.window for one in sets if one.whole)
+        best: dict[Period, _PartSet] = {}
+        for one in sorted(sets, key=lambda one: one.lacking, reverse=True):
+            best[one.window] = one
         found = []
         while start < until:
             window = Period(start, start + rules.tick)
             if not _covers(covered, window):
-                there = [one.missing for one in sets if one.window == window]
-                found.append(MissingWindow(window, min(there, key=len) if there else None))
+                found.append(MissingWindow(window, best[window].missing() if window in best else None))
             start = window.end
         return found
 
     def proves(self, source: str, period: Period) -> bool:
         """Whether every window of `period` came, all parts, each with the records that its digest is of."""
         verified = [row for row in self._rows(source, period) if row.state == "verified"]
-        return _covers(_merged(one.window for one in _part_sets(verified) if not one.missing), period)
+        return _covers(_merged(one.window for one in _part_sets(verified) if one.whole), period)
 
     def of_window(self, source: str, window: Period) -> list[ManifestRow]:
         """What came of the windows that lie in `window` or touch it: by window, then part, then time of receipt."""
@@ -109,9 +115,10 @@ class Manifests:
         """
         newer = manifests.alias()
         newest = select(func.max(newer.c.window_start)).where(newer.c.source == manifests.c.source).scalar_subquery()
-        old = manifests.c.window_end <= now - KEPT_REACHES * rules.reach
-        with self._database.write() as connection:
-            return connection.execute(delete(manifests).where(old, manifests.c.window_start < newest)).rowcount
+        long_ago = now - KEPT_REACHES * rules.reach
+        # A window that is said to be in the future would never be long out of reach.
+        old = (manifests.c.window_end <= long_ago) | (manifests.c.received_at <= long_ago)
+        return forget(self._database, manifests, old & (manifests.c.window_start < newest))
 
     def _first(self, source: str) -> datetime | None:
         question = select(manifests.c.window_start).where(manifests.c.source == source)
@@ -131,7 +138,23 @@ class _PartSet:
     """The parts of a window that came of those that it is said to have."""
 
     window: Period
-    missing: tuple[int, ...]
+    parts: int
+    there: Set[int]
+    """Which; all of them from 1 to `parts`."""
+
+    @property
+    def lacking(self) -> int:
+        """How many are missing. That costs by what came, never by what is said to exist."""
+        return self.parts - len(self.there)
+
+    @property
+    def whole(self) -> bool:
+        """Whether none is missing."""
+        return not self.lacking
+
+    def missing(self) -> tuple[int, ...]:
+        """The numbers of the first that are."""
+        return tuple(islice((part for part in range(1, self.parts + 1) if part not in self.there), _PARTS_NAMED))
 
 
 def _part_sets(rows: Iterable[ManifestRow]) -> list[_PartSet]:
@@ -141,9 +164,7 @@ def _part_sets(rows: Iterable[ManifestRow]) -> list[_PartSet]:
             came[row.window, row.parts].add(row.part)
         else:
             came[row.window, row.parts]  # it is said to exist, though nothing of it is there
-    return [
-        _PartSet(window, tuple(sorted(set(range(1, parts + 1)) - there))) for (window, parts), there in came.items()
-    ]
+    return [_PartSet(window, parts, there) for (window, parts), there in came.items()]
 
 
 def _merged(periods: Iterable[Period]) -> list[Period]:

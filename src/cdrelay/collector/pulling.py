@@ -1,9 +1,9 @@
 """Pulling the records of one customer's organization, for a source without a partner or a public address.
 
 `cdr_stream` is pulled continuously. After an outage longer than its reach, `cdr_feed` is asked for what lies before it,
-up to 30 days where the provider gives so much, else 48 hours; what lies before that is told as missing. What was pulled
-is in the spool before the cursor moves, so that a kill at any moment costs nothing: a window is pulled again, and the
-lake keeps one row for each record.
+up to 30 days where the provider gives so much, else 48 hours; what lies before that is a gap, which is told and kept
+with the source. What was pulled is in the spool before the cursor moves, so that a kill at any moment costs nothing: a
+window is pulled again, and the lake keeps one row for each record.
 """
 
 import asyncio
@@ -27,6 +27,9 @@ from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable
 from cdrelay.lake.spool import Channel, Envelope, Spool
 from cdrelay.provider_exchange import ClientLimits, ProviderExchange
 from cdrelay.provider_history import PullRules, pages, pull_rules, read_cursor
+
+_GAP_REACHES = 14
+"""Gaps that are found within so many reaches of the stream (a week) are told as one, from the first to the last."""
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +80,7 @@ class Puller:
             period = self._before_the_stream(rules, period, now)
         if period is None:
             return 0
-        records = 0
+        records, gap = 0, None
         try:
             records = await self._pages(source, rules, period)
         except ProviderRejected as error:
@@ -88,12 +91,13 @@ class Puller:
                 self._not_so_far.add(name)
                 return 0
             # The stream must not wait for what the feed will never give.
-            await self._tell_gap(source, Period(cursor or period.start, period.end), str(error))
+            gap = Period(cursor or period.start, period.end)
+            await self._tell_gap(source, gap, str(error))
         else:
             if (gap := rules.gap(cursor, now)) is not None:
                 await self._tell_gap(source, gap, "out of the provider's reach")
         at_end = rules is self._stream and period.end == rules.newest(now)
-        await asyncio.to_thread(self._move, source, write_time(period.end), now if at_end else None)
+        await asyncio.to_thread(self._move, source, write_time(period.end), now if at_end else None, gap)
         return records
 
     def _rules_for(self, source: Source) -> PullRules:
@@ -139,10 +143,18 @@ class Puller:
         what = f"records from {write_time(gap.start)} to {write_time(gap.end)} may be missing: {why}"
         await asyncio.to_thread(self._incidents.record, "pull", f"source {source.name}: {what}")
 
-    def _move(self, source: Source, cursor: str, pulled_at: datetime | None) -> None:
+    def _move(self, source: Source, cursor: str, pulled_at: datetime | None, gap: Period | None) -> None:
         def move(now: Source) -> Source:
             # Where an operator has set the cursor meanwhile, theirs holds.
             moved = cursor if now.cursor == source.cursor else now.cursor
-            return replace(now, cursor=moved, pulled_at=pulled_at or now.pulled_at, pull_problem=None)
+            moved_on = replace(now, cursor=moved, pulled_at=pulled_at or now.pulled_at, pull_problem=None)
+            return moved_on if gap is None else self._with_gap(moved_on, gap)
 
         self._sources.alter(source.name, move)
+
+    def _with_gap(self, source: Source, gap: Period) -> Source:
+        found_at, former = self._clock.now(), source.gap
+        lately = found_at - _GAP_REACHES * self._stream.window.reach
+        if former is not None and source.gap_found_at is not None and source.gap_found_at > lately:
+            gap = Period(min(former.start, gap.start), max(former.end, gap.end))
+        return replace(source, gap_from=gap.start, gap_until=gap.end, gap_found_at=found_at)

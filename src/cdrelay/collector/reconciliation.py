@@ -23,9 +23,10 @@ from cdrelay.collector.recount import Recount
 from cdrelay.collector.repair_ladder import RepairLadder
 from cdrelay.collector.schedule import Cause, DueHour, cause_of, due_hours, spans_due
 from cdrelay.collector.slots import Slots
-from cdrelay.collector.source_run import RunScope, SourceRun, Tally
+from cdrelay.collector.source_run import RunScope, SourceRun
 from cdrelay.collector.sources import Source, Sources
 from cdrelay.collector.stores import Stores
+from cdrelay.collector.tally import Tally
 from cdrelay.collector.uncompared import Uncompared
 from cdrelay.contract.answers import ProviderUnavailable
 from cdrelay.contract.history import HistoryRules
@@ -167,7 +168,7 @@ class Reconciler:
             for span in spans_due(self._clock.now(), self._rules)
             if period is None or (span.start < period.end and period.start < span.end)
         ]
-        scope = RunScope(alone=alone, organization=asked.organization, by_ids=asked.by_ids)
+        scope = RunScope(alone=alone, organization=asked.organization, by_ids=asked.by_ids, by_hand=True)
 
         def told(done: int, spans: int) -> None:
             show(Progress(source.name, done, spans))

@@ -4,7 +4,7 @@ After records came by another way than the records endpoint, and before anything
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from cdrelay.collector.comparison import BEGINNING_LEFT, Finding, Former, Proof, Verdict, judge, why
@@ -33,23 +33,34 @@ class Recount:
         was never compared stays as it is. Raises SourceUnknown, DatabaseUnavailable.
         """
         self._stores.loader.drain()
-        by_window: dict[tuple[str, Period], set[str]] = defaultdict(set)
+        by_window: dict[tuple[str, Period], dict[str, LedgerRow]] = defaultdict(dict)
         for row in rows:
             if row.proof != "none" or row.state in ("short", "lost"):
-                by_window[row.source, row.window].add(row.org_uuid)
+                by_window[row.source, row.window][row.org_uuid] = row
         found: list[Verdict] = []
-        for (source, window), organizations in by_window.items():
+        for (source, window), known in by_window.items():
             stored = self._stores.lake.count_by_organization(window)
+            news = problem or any(stored.get(org, 0) != row.stored for org, row in known.items())
+            in_quarantine = self._stores.quarantine.count(window) if news else {}
 
             def decide(
                 former: Mapping[str, Former],
                 window: Period = window,
                 stored: Mapping[str, int] = stored,
-                organizations: set[str] = organizations,
+                in_quarantine: Mapping[str, int] = in_quarantine,
+                organizations: Set[str] = known.keys(),
             ) -> list[Verdict]:
                 return [
-                    self._verdict(org, window, former[org], stored.get(org, 0), now, way, problem)
-                    for org in sorted(organizations & former.keys())
+                    self._verdict(
+                        Finding(org, former[org].expected, stored.get(org, 0)),
+                        former[org],
+                        window,
+                        now,
+                        way=way,
+                        problem=problem,
+                        in_quarantine=in_quarantine.get(org, 0),
+                    )
+                    for org in sorted(former.keys() & organizations)
                 ]
 
             found += self._stores.ledger.revise(source, window, now, decide)
@@ -63,9 +74,17 @@ class Recount:
         return self.look(rows, now)
 
     def _verdict(
-        self, org: str, window: Period, former: Former, stored: int, now: datetime, way: str | None, problem: str | None
+        self,
+        found: Finding,
+        former: Former,
+        window: Period,
+        now: datetime,
+        *,
+        way: str | None,
+        problem: str | None,
+        in_quarantine: int,
     ) -> Verdict:
-        found = Finding(org, former.expected, stored)
+        stored = found.stored
         brought = max(0, stored - former.stored) if way else 0
         # Where nothing came nothing changed, also for a window that is short by ids and not by counts.
         same = stored == former.stored
@@ -73,12 +92,12 @@ class Recount:
         if not same:
             state = judge(found, former.fetched + brought, state, now=now, window=window, rules=self._rules)
         proof: Proof = former.proof if same else "counts"
-        reason = why(found, state, problem=problem)
+        reason = why(found, state, problem=problem, in_quarantine=in_quarantine)
         if not same and former.proof == "none":
             # Its beginning was never compared: that nothing of the rest is missing proves nothing of the whole.
             state, proof, reason = state if found.missing else "open", "none", reason or BEGINNING_LEFT
         return Verdict(
-            org_uuid=org,
+            org_uuid=found.org_uuid,
             window=window,
             expected=former.expected,
             stored=stored,

@@ -18,8 +18,8 @@ from cdrelay.collector.history_client import HistoryClient
 from cdrelay.collector.ledger import LedgerRow
 from cdrelay.collector.recount import Recount
 from cdrelay.collector.schedule import backoff
-from cdrelay.collector.source_run import Tally
 from cdrelay.collector.stores import Stores
+from cdrelay.collector.tally import Tally
 from cdrelay.contract.answers import ProviderError, ProviderRejected
 from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.rules import Rules

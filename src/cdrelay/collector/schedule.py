@@ -41,6 +41,7 @@ class HourFacts:
     failures: int = 0
     """How often in a row asking failed."""
     compared_at: datetime | None = None
+    """When it was last compared, be it only what could be asked for of it."""
     recheck_at: datetime | None = None
     """The earliest moment that a row of the ledger asks for."""
 
@@ -129,15 +130,16 @@ def gaps_of(received: Iterable[tuple[datetime, datetime]], rules: Rules) -> list
 def next_check(state: State, window: Period, now: datetime, rules: Rules) -> datetime | None:
     """When a window that is in this state at `now` is to be compared again at the latest; None: never.
 
-    A short one soon, and less often as it gets older: after 15 minutes, or a quarter of its age. One with a surplus
-    too, while it can be asked: a newer version of a record, which is yet to come, may belong to another hour.
+    A short one soon, and less often as it gets older: after 15 minutes, or a quarter of its age; and when it has left
+    the reach, because then it may be lost. One with a surplus too, while it can be asked: a newer version of a record,
+    which is yet to come, may belong to another hour.
     """
-    edge = window.start + rules.reach - rules.count_span
+    edge, left = window.start + rules.reach - rules.count_span, window.end + rules.reach
     if state == "lost":
         return None
     if state == "short" or (state == "surplus" and now < edge):
         soon = now + max(SILENT_TICKS * rules.tick, (now - window.end) / 4)
-        return min(soon, edge) if now < edge else soon
+        return min([soon, *(moment for moment in (edge, left) if now < moment)])
     moments = (settled_at(window, rules), *second_looks(window, rules))
     return next((moment for moment in moments if now < moment), None)
 

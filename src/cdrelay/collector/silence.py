@@ -1,7 +1,7 @@
 """Why there are no records: nobody called, nothing was delivered, nobody may ask, nobody asked, or nothing ran.
 
 `explain` is pure: what it rests on are facts, which `Silence` reads. It never says more than they do: where nothing
-was compared, it does not say that there were no calls.
+was compared, or not all of it, it does not say that there were no calls.
 """
 
 import re
@@ -13,16 +13,27 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, func, select
 
 from cdrelay.clock import Clock
+from cdrelay.collector.agenda import LAST_COMPARED
+from cdrelay.collector.comparison import due_until, in_reach
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.manifests import Manifests
-from cdrelay.collector.source_settings import is_reconcilable
+from cdrelay.collector.source_settings import gap_of, is_reconcilable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.control.database import Database
 from cdrelay.control.tables import alarms, compared_hours, ledger, payloads, reconciliations, sources
 
 Kind = Literal[
-    "records", "too early", "no calls", "no deliveries", "missing", "no rights", "not asked", "not running", "unknown"
+    "records",
+    "too early",
+    "no calls",
+    "no deliveries",
+    "missing",
+    "no rights",
+    "not asked",
+    "asked in part",
+    "not running",
+    "unknown",
 ]
 
 _REFUSALS = re.compile(r"\b(401|403|404)\b")
@@ -49,11 +60,17 @@ class SilenceFacts:
     """Whether the provider can be asked for counts: there is an address, and a token or a way to get one."""
     pulled: bool = False
     """Whether it is a source that is pulled, of which there are no counts."""
+    pull_gap: bool = False
+    """Whether some of the period could not be pulled any more."""
     expected: int = 0
     """Records that the provider counts in the hours of the period."""
     stored: int = 0
     compared: bool = False
-    """Whether every hour of the period was compared with the provider's counts after it was over."""
+    """Whether every hour of the period was compared, from its beginning to its end, with the provider's counts."""
+    in_part: bool = False
+    """Whether some of it was, and not all: some of the hours, or only the beginning or the end of one."""
+    out_of_reach: bool = False
+    """Whether the provider gives no counts any more of some of what was not compared."""
     deliveries: int = 0
     """Payloads that came from the source when the period was due."""
     missing_windows: int = 0
@@ -96,15 +113,18 @@ def _not_compared(facts: SilenceFacts) -> Explanation:
         what = f"The provider does not answer questions about it ({refusal[1]}): {facts.problem}"
         return Explanation("no rights", what)
     if facts.stopped:
-        what = f"The collector did not run {_when(facts.stopped)}, and nothing was compared since."
+        what = f"The collector did not run {_when(facts.stopped)}, and {_so_far(facts)} since."
         return Explanation("not running", what)
     if facts.missing_windows:
-        what = f"{_count(facts.missing_windows, 'window')} did not arrive, and nothing was compared."
+        what = f"{_count(facts.missing_windows, 'window')} did not arrive, and {_so_far(facts)}."
         return Explanation("no deliveries", what)
     return _not_asked(facts)
 
 
 def _not_asked(facts: SilenceFacts) -> Explanation:
+    if facts.pull_gap:
+        what = f"{facts.source} is pulled, and not all of this time could be pulled any more: records may be missing."
+        return Explanation("missing", what)
     if facts.pulled:
         what = f"{facts.source} is pulled: its provider gave nothing for this time, and has no counts to compare with."
         return Explanation("unknown", what)
@@ -113,7 +133,17 @@ def _not_asked(facts: SilenceFacts) -> Explanation:
         return Explanation("not asked", what)
     if facts.problem:
         return Explanation("unknown", f"The provider could not be asked: {facts.problem}")
-    return Explanation("not asked", "This time was not compared with the provider's counts. `cdrelay reconcile` does.")
+    kind: Kind = "asked in part" if facts.in_part else "not asked"
+    what = f"{'Only a part of this time was' if facts.in_part else 'This time was not'} compared with the provider's"
+    if facts.out_of_reach:
+        what = f"{what} counts as long as it gave them, so nobody knows whether there were calls."
+    else:
+        what = f"{what} counts yet. `cdrelay reconcile` {'compares the rest' if facts.in_part else 'does'}."
+    return Explanation(kind, what)
+
+
+def _so_far(facts: SilenceFacts) -> str:
+    return "only a part of this time was compared" if facts.in_part else "nothing was compared"
 
 
 def _count(number: int, what: str) -> str:
@@ -151,37 +181,44 @@ class Silence:
             row = connection.execute(select(sources).where(sources.c.name == source)).one_or_none()
             if row is None:
                 raise SourceUnknown(source)
-            counted = _counted(connection, source, org_uuid, hours)
+            expected, stored = _counted(connection, source, org_uuid, hours)
             asked = _asked(connection, source, hours)
+            open_hours = [
+                hour for hour in _whole_hours(hours, rules) if not _compared(asked.get(hour.start), hour, rules)
+            ]
+            in_part = bool(open_hours) and any(row.compared is not None for row in asked.values())
             return SilenceFacts(
                 source=source,
                 organization=org_uuid is not None,
                 settled=period.end + rules.settle + rules.tick <= now,
                 askable=is_reconcilable(row),
                 pulled=row.kind != "webhook",
-                expected=counted[0],
-                stored=counted[1],
-                compared=_all_compared(asked, hours, rules),
+                pull_gap=(gap := gap_of(row)) is not None and _meet(gap, period),
+                expected=expected,
+                stored=stored,
+                compared=not open_hours,
+                in_part=in_part,
+                out_of_reach=any(in_reach(hour, now, rules) != hour for hour in open_hours),
                 deliveries=_deliveries(connection, source, due),
                 missing_windows=len(missing),
-                problem=_problem(connection, source, asked, counted[2], period.start),
+                problem=_problem(asked) or (None if in_part else _last_problem(connection, source, period.start)),
                 stopped=_stopped(connection, due, rules.tick),
             )
 
 
-def _counted(connection: Connection, source: str, org_uuid: str | None, hours: Period) -> tuple[int, int, str | None]:
-    """Expected, stored, and a reason why it is not complete."""
-    question = select(func.sum(ledger.c.expected), func.sum(ledger.c.stored), func.max(ledger.c.reason)).where(
+def _counted(connection: Connection, source: str, org_uuid: str | None, hours: Period) -> tuple[int, int]:
+    """Expected and stored."""
+    question = select(func.sum(ledger.c.expected), func.sum(ledger.c.stored)).where(
         ledger.c.source == source, ledger.c.window_start >= hours.start, ledger.c.window_start < hours.end
     )
     if org_uuid is not None:
         question = question.where(ledger.c.org_uuid == org_uuid)
     row = connection.execute(question).one()
-    return row[0] or 0, row[1] or 0, row[2]
+    return row[0] or 0, row[1] or 0
 
 
 def _asked(connection: Connection, source: str, hours: Period) -> dict[datetime, Row[Any]]:
-    question = select(compared_hours).where(
+    question = select(compared_hours, LAST_COMPARED.label("compared")).where(
         compared_hours.c.source == source,
         compared_hours.c.window_start >= hours.start,
         compared_hours.c.window_start < hours.end,
@@ -189,14 +226,16 @@ def _asked(connection: Connection, source: str, hours: Period) -> dict[datetime,
     return {row.window_start: row for row in connection.execute(question)}
 
 
-def _all_compared(asked: dict[datetime, Row[Any]], hours: Period, rules: Rules) -> bool:
-    start = hours.start
+def _whole_hours(hours: Period, rules: Rules) -> list[Period]:
+    found, start = [], hours.start
     while start < hours.end:
-        row, end = asked.get(start), start + rules.count_span
-        if row is None or row.compared_at is None or row.compared_at < end + rules.settle:
-            return False
-        start = end
-    return True
+        found.append(Period(start, start + rules.count_span))
+        start += rules.count_span
+    return found
+
+
+def _compared(row: Row[Any] | None, hour: Period, rules: Rules) -> bool:
+    return row is not None and row.compared_at is not None and due_until(row.compared_at, rules) >= hour.end
 
 
 def _deliveries(connection: Connection, source: str, due: Period) -> int:
@@ -210,19 +249,19 @@ def _deliveries(connection: Connection, source: str, due: Period) -> int:
     return connection.scalar(question) or 0
 
 
-def _problem(
-    connection: Connection, source: str, asked: dict[datetime, Row[Any]], reason: str | None, since: datetime
-) -> str | None:
-    """What was said last of one of the hours; else of the last run since they began."""
+def _problem(asked: dict[datetime, Row[Any]]) -> str | None:
+    """What was said last of one of the hours."""
     said = [row for row in asked.values() if row.problem and row.failures]
-    if said:
-        problem: str = max(said, key=lambda row: row.tried_at).problem
-        return problem
+    return max(said, key=lambda row: row.tried_at).problem if said else None
+
+
+def _last_problem(connection: Connection, source: str, since: datetime) -> str | None:
+    """What was said of the last run since then."""
     question = select(reconciliations.c.problem).where(
         reconciliations.c.source == source, reconciliations.c.started_at >= since
     )
     last: str | None = connection.scalar(question.order_by(reconciliations.c.started_at.desc()).limit(1))
-    return reason or last
+    return last
 
 
 def _stopped(connection: Connection, due: Period, tick: timedelta) -> list[Period]:

@@ -6,7 +6,7 @@ ends the run. No transaction is open while the provider is asked.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cdrelay.clock import Clock
@@ -16,6 +16,7 @@ from cdrelay.collector.comparison import (
     Former,
     Verdict,
     compare,
+    due_until,
     in_reach,
     verdict,
     window_of,
@@ -23,8 +24,10 @@ from cdrelay.collector.comparison import (
 from cdrelay.collector.fetching import Fetching
 from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.schedule import DueHour, next_check
+from cdrelay.collector.shared_organizations import Shared, shared_organizations
 from cdrelay.collector.slots import Slots
 from cdrelay.collector.stores import Stores
+from cdrelay.collector.tally import Tally
 from cdrelay.contract.answers import ProviderRejected, ProviderUnavailable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
@@ -33,41 +36,8 @@ from cdrelay.errors import CdrelayError
 
 _SILENT_SPANS = 3
 """A provider that is unavailable for so many spans in a row is not asked for the others."""
-_PROBLEMS_TOLD = 3
 KNOWN_REACHES = 15
 """An organization concerns a source for so many times the reach (30 days) after its last call."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has done so far."""
-
-    windows: int = 0
-    short: int = 0
-    repaired: int = 0
-    fetched: int = 0
-    lost: int = 0
-    told_lost: str | None = None
-    """Which those are, in words."""
-    short_windows: list[tuple[str, Period]] = field(default_factory=list)
-    """Organizations and windows that are short still."""
-    problems: list[str] = field(default_factory=list)
-    ended: str | None = None
-    """Why the run ended early, if it did."""
-
-    def count(self, check: Check) -> None:
-        """Add one organization's span."""
-        brought = max(0, check.after.stored - check.before.stored) if check.asked else 0
-        self.windows += 1
-        self.short += check.after.missing > 0
-        self.repaired += brought > 0 and not check.after.missing
-        self.fetched += brought
-
-    def problem(self) -> str | None:
-        """The first problems in one line; None when there were none."""
-        told = "; ".join(self.problems[:_PROBLEMS_TOLD])
-        more = len(self.problems) - _PROBLEMS_TOLD
-        return (f"{told}; and {more} more" if more > 0 else told) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +50,8 @@ class RunScope:
     """Only this one."""
     by_ids: bool = False
     """Whether to fetch all records and compare their ids, also where the counts are equal."""
+    by_hand: bool = False
+    """Whether a person asked for it, who may know that fetching again helps."""
 
 
 class SourceRun:
@@ -118,23 +90,31 @@ class SourceRun:
         progress(len(due), len(due))
 
     async def _hour(self, planned: Period) -> None:
-        asked_at = self._clock.now()
-        span = in_reach(planned, asked_at, self._rules)
+        asked_at, window = self._clock.now(), window_of(planned.start, self._rules)
+        # The run may have been planned a while ago: of an hour that was under way then, more is due by now.
+        due = Period(planned.start, min(window.end, due_until(asked_at, self._rules)))
+        span = in_reach(due, asked_at, self._rules)
         if span is None:
             return
-        window, told = window_of(span.start, self._rules), len(self.tally.problems)
+        told = len(self.tally.problems)
         try:
             # The provider first: what comes in between is then more than expected, and not missed in vain.
             expected = await self._client.counts(span)
             fetching = Fetching(self._source, self._client, self._stores.spool, self._clock, self._stores.new_id)
             before = await asyncio.to_thread(self._compare, expected, span)
+            vain = await asyncio.to_thread(self._vain, before, span)
             for one in before:
-                if one.missing and (left := in_reach(span, self._clock.now(), self._rules)):
+                left = in_reach(span, self._clock.now(), self._rules)
+                if left and one.missing and one.org_uuid not in vain:
                     await fetching.fetch(one.org_uuid, left)
+            shared = await asyncio.to_thread(self._shared, before, span, window)
+            for org in sorted(shared.doubtful):
+                if left := in_reach(span, self._clock.now(), self._rules):
+                    await fetching.fetch(org, left)
             gaps = [
                 looked
                 for gap in await asyncio.to_thread(self._gaps, span)
-                if (looked := await self._look_for_ids(fetching, gap, expected if gap == span else None))
+                if (looked := await self._look_for_ids(fetching, gap, expected if gap == span else None, vain))
             ]
         except Exception as error:
             await asyncio.to_thread(self._stores.agenda.failed, self._source, window, asked_at, _in_short(error))
@@ -143,12 +123,13 @@ class SourceRun:
             f"organization {org}, hour from {write_time(span.start)}: {problem}"
             for org, problem in fetching.problems.items()
         ]
-        await asyncio.to_thread(self._conclude, span, before, fetching, gaps, asked_at)
+        await asyncio.to_thread(self._conclude, span, before, fetching, gaps, shared, asked_at)
         failed = self.tally.problems[told:]
-        if failed and gaps:
+        if failed and (gaps or shared.doubtful & fetching.problems.keys()):
             await asyncio.to_thread(self._stores.agenda.failed, self._source, window, asked_at, failed[0])
         elif self._scope.organization is None:
-            await asyncio.to_thread(self._stores.agenda.compared, self._source, window, asked_at)
+            whole = span.start == window.start
+            await asyncio.to_thread(self._stores.agenda.compared, self._source, window, asked_at, from_beginning=whole)
 
     def _compare(self, expected: Mapping[str, int], span: Period) -> list[Finding]:
         stored = self._count(span)
@@ -164,6 +145,19 @@ class SourceRun:
         self._stores.loader.drain()
         return self._stores.lake.count_by_organization(span)
 
+    def _vain(self, before: Sequence[Finding], span: Period) -> frozenset[str]:
+        """Organizations that lack only what the provider gave already and cannot be stored: it would give the same."""
+        window, short = window_of(span.start, self._rules), {one.org_uuid: one.missing for one in before if one.missing}
+        # Of a window whose beginning is out of reach nobody knows which of them lie in the rest.
+        if not short or self._scope.by_hand or span.start > window.start:
+            return frozenset()
+        return self._stores.quarantine.vain(short, window, self._clock.now())
+
+    def _shared(self, before: Sequence[Finding], span: Period, window: Period) -> Shared:
+        if self._scope.alone:
+            return Shared()
+        return shared_organizations(self._stores, self._source, before, span, window)
+
     def _gaps(self, span: Period) -> list[Period]:
         """Where counts are not enough: all of the span when ids are asked for, else windows that did not come whole."""
         if self._scope.by_ids:
@@ -177,21 +171,30 @@ class SourceRun:
         return _joined(cut)
 
     async def _look_for_ids(
-        self, fetching: Fetching, planned: Period, counted: Mapping[str, int] | None
+        self, fetching: Fetching, planned: Period, counted: Mapping[str, int] | None, vain: frozenset[str]
     ) -> Period | None:
-        """Fetch the records of every organization that the provider counts any of in a gap; what is in reach of it."""
+        """Fetch the records of every organization that the provider counts any of in a gap; what is in reach of it.
+
+        But of those in `vain`: the counts say that theirs are missing, so that nothing is called proved.
+        """
         gap = in_reach(planned, self._clock.now(), self._rules)
         if gap is None:
             return None
         counts = await self._client.counts(gap) if counted is None else counted
         only = self._scope.organization
         for org, count in sorted(counts.items()):
-            if count and only in (None, org):
+            if count and org not in vain and only in (None, org):
                 await fetching.fetch(org, gap)
         return gap
 
     def _conclude(
-        self, span: Period, before: list[Finding], fetching: Fetching, gaps: Sequence[Period], asked_at: datetime
+        self,
+        span: Period,
+        before: list[Finding],
+        fetching: Fetching,
+        gaps: Sequence[Period],
+        shared: Shared,
+        asked_at: datetime,
     ) -> None:
         """Count again where something was fetched, and put the verdicts down."""
         window, asked = window_of(span.start, self._rules), fetching.asked
@@ -203,7 +206,7 @@ class SourceRun:
         ]
         short = any(one.missing for one in after)
         in_quarantine = self._stores.quarantine.count(window) if short else {}
-        proved = self._proved(span, gaps)
+        proved, looked_for = self._proved(span, gaps), shared.doubtful | shared.proved
         checks = [
             Check(
                 span=span,
@@ -211,9 +214,10 @@ class SourceRun:
                 after=then,
                 whole_hour=hours.get(one.org_uuid, 0),
                 asked=one.org_uuid in asked,
-                by_ids=proved and one.org_uuid not in fetching.problems,
+                by_ids=(proved or one.org_uuid in looked_for) and one.org_uuid not in fetching.problems,
                 problem=fetching.problems.get(one.org_uuid),
                 in_quarantine=in_quarantine.get(one.org_uuid, 0),
+                in_doubt=one.org_uuid in shared.doubtful & fetching.problems.keys(),
             )
             for one, then in zip(before, after, strict=True)
         ]
@@ -257,7 +261,8 @@ class SourceRun:
                 said = former.get(check.after.org_uuid)
                 if said is not None and said.proof != "none" and said.checked_at and said.checked_at > asked_at:
                     continue  # another run asked later, and knows better
-                one = verdict(check, said, now=now, rules=self._rules)
+                # As of the question: what became due since was not asked for.
+                one = verdict(check, said, now=asked_at, rules=self._rules)
                 if one is not None:
                     found.append(replace(one, recheck_at=next_check(one.state, window, now, self._rules)))
             return found

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 from cdrelay.collector.errors import SourceRefused
 from cdrelay.contract.addresses import AddressRefused, checked_base
 from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.contract.windows import Period
 
 Kind = Literal["webhook", "cdr_stream"]
 """It delivers, or its records are pulled from the history APIs of one customer."""
@@ -31,6 +32,12 @@ _OF_A_LOGIN: dict[str, None] = dict.fromkeys(
         "token_problem",
     )
 )
+
+
+class Unreadable(str):
+    """Stands for a secret that cannot be opened with the key that is there: the text is the sealed one, as stored."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,11 @@ class Source:
     """When it was last pulled to its end."""
     pull_problem: str | None = None
     """What kept it from being pulled since."""
+    gap_from: datetime | None = None
+    gap_until: datetime | None = None
+    """What could not be pulled any more, lately."""
+    gap_found_at: datetime | None = None
+    """When that was last found; None: never."""
     token: str | None = field(default=None, repr=False)
     """Access token for the provider's endpoints. `Tokens` gives one that is valid."""
     token_url: str | None = None
@@ -75,9 +87,19 @@ class Source:
     created_at: datetime
 
     @property
+    def gap(self) -> Period | None:
+        """What could not be pulled any more, lately."""
+        return gap_of(self)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets that are valid now; none means that nothing is verified."""
         return tuple(secret for secret in (self.secret, self.previous_secret) if secret)
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Which of its secrets and tokens stand there as `Unreadable`, in their order; they are of no use."""
+        return tuple(one.name for one in fields(self) if isinstance(getattr(self, one.name), Unreadable))
 
     @property
     def has_token(self) -> bool:
@@ -98,6 +120,12 @@ class Source:
     def history_base(self) -> str | None:
         """Where `cdr_feed` and `cdr_stream` are asked."""
         return self.history_api or self.api
+
+
+def gap_of(source: Any) -> Period | None:
+    """What of a source could not be pulled any more; its row will do."""
+    known = source.gap_from is not None and source.gap_until is not None
+    return Period(source.gap_from, source.gap_until) if known else None
 
 
 def is_renewable(source: Any) -> bool:

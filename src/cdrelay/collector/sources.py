@@ -9,7 +9,7 @@ memory. The limits of that memory:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceExists, SourceUnknown
-from cdrelay.collector.source_settings import Source, SourceChange, changed, named
+from cdrelay.collector.source_settings import Source, SourceChange, Unreadable, changed, named
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.control.tables import sources
@@ -30,6 +30,7 @@ __all__ = ["Source", "SourceChange", "Sources"]
 _FRESH = timedelta(seconds=1)
 _PATIENCE_SECONDS = 2.0
 
+_SIGNING = {"secret", "previous_secret"}
 _SEALED = ("secret", "previous_secret", "token", "client_secret", "refresh_token")
 _COLUMNS = tuple(one.name for one in fields(Source))
 
@@ -63,6 +64,7 @@ class Sources:
     def change(self, name: str, given: SourceChange) -> Source:
         """Change what is given and keep the rest. A new secret replaces both old ones at once; `rotate` does it gently.
 
+        Secrets that cannot be opened are no hindrance: what is not given of them stays as it is stored (`unreadable`).
         Raises SourceUnknown, SourceRefused, DatabaseUnavailable.
         """
 
@@ -76,10 +78,15 @@ class Sources:
         """Make `secret` the one to sign with; the present one stays valid until the next rotation or `end_rotation`.
 
         Doing so again with the same secret changes nothing, so that the older one is not pushed out by a repeat.
-        Raises SourceUnknown, SourceRefused, DatabaseUnavailable.
+        Raises SourceUnknown, SourceRefused, DatabaseUnavailable; SecretUnreadable when the present one is.
         """
 
         def rotate(source: Source) -> Source:
+            if isinstance(source.secret, Unreadable):
+                raise SecretUnreadable(
+                    f"the present secret of {name} cannot be opened with the key that is there, so it cannot stay"
+                    " valid; `cdrelay collector source set` replaces it"
+                )
             if source.secret == secret:
                 return source
             return replace(changed(source, SourceChange(secret=secret)), previous_secret=source.secret)
@@ -93,10 +100,11 @@ class Sources:
     def alter(self, name: str, change: Callable[[Source], Source]) -> Source:
         """Replace a source by what `change` makes of it, in one transaction: no change made beside it is undone.
 
-        Raises SourceUnknown, SecretUnreadable, DatabaseUnavailable, and what `change` raises.
+        What cannot be opened of it is `Unreadable`, and stays as it is stored unless `change` replaces it.
+        Raises SourceUnknown, DatabaseUnavailable, and what `change` raises.
         """
         with self._database.write() as connection:
-            before = self._read(connection, name)
+            before = self._partly_opened(self._row(connection, name))
             source = change(before)
             if source != before:
                 connection.execute(update(sources).where(sources.c.name == name).values(self._sealed(source)))
@@ -111,7 +119,12 @@ class Sources:
     def get(self, name: str) -> Source:
         """The source of that name. Raises SourceUnknown, SecretUnreadable, DatabaseUnavailable."""
         with self._database.read() as connection:
-            return self._read(connection, name)
+            return self._opened(self._row(connection, name))
+
+    def get_partly(self, name: str) -> Source:
+        """The same with what can be opened of it; `unreadable` names the rest. Raises SourceUnknown."""
+        with self._database.read() as connection:
+            return self._partly_opened(self._row(connection, name))
 
     def list(self) -> tuple[Source, ...]:
         """All sources by name, but those whose secrets cannot be opened: they must not hold up the others.
@@ -135,11 +148,21 @@ class Sources:
         with self._database.read() as connection:
             return connection.scalars(select(sources.c.name).order_by(sources.c.name)).all()
 
+    def unreadable(self) -> Mapping[str, Sequence[str]]:
+        """Which secrets and tokens cannot be opened with the key that is there, by source; those without are left out.
+
+        Raises DatabaseUnavailable.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(select(sources).order_by(sources.c.name)).all()
+        closed = {row.name: self._partly_opened(row).unreadable for row in rows}
+        return {name: columns for name, columns in closed.items() if columns}
+
     async def known(self, name: str) -> Source:
         """The source of that name for the receive path: from memory, brought up to date first when it can be.
 
         One that is pulled takes no deliveries, and is unknown here. Raises SourceUnknown, SecretUnreadable (then
-        nothing can be verified), and DatabaseUnavailable only when nothing was ever read.
+        nothing can be verified; tokens are not asked for), and DatabaseUnavailable only when nothing was ever read.
         """
         stale = self._remembered_at is None or abs(self._clock.now() - self._remembered_at) >= _FRESH
         if stale and (self._refreshing is None or self._refreshing.done()):
@@ -172,28 +195,45 @@ class Sources:
         found: dict[str, Source | SecretUnreadable] = {}
         for row in rows:
             try:
-                found[row.name] = self._opened(row)
+                found[row.name] = self._opened(row, needed=_SIGNING)
             except SecretUnreadable as error:
                 # One source that cannot be verified must not silence the others, nor be taken for an unsigned one.
                 found[row.name] = error
         return found
 
-    def _read(self, connection: Connection, name: str) -> Source:
+    def _row(self, connection: Connection, name: str) -> Row[tuple[object, ...]]:
         row = connection.execute(select(sources).where(sources.c.name == name)).one_or_none()
         if row is None:
             raise SourceUnknown(name)
-        return self._opened(row)
+        return row
 
     def _sealed(self, source: Source) -> dict[str, object]:
         values: dict[str, object] = {column: getattr(source, column) for column in _COLUMNS}
         for column in _SEALED:
             text = values[column]
-            values[column] = self._box.seal(text) if isinstance(text, str) else None
+            if isinstance(text, Unreadable):
+                values[column] = text.encode("latin-1")
+            else:
+                values[column] = self._box.seal(text) if isinstance(text, str) else None
         return values
 
-    def _opened(self, row: Row[tuple[object, ...]]) -> Source:
+    def _opened(self, row: Row[tuple[object, ...]], needed: Collection[str] = _SEALED) -> Source:
+        """The source; SecretUnreadable is raised where one of the `needed` secrets is."""
+        source = self._partly_opened(row)
+        closed = [column.replace("_", " ") for column in source.unreadable if column in needed]
+        if closed:
+            raise SecretUnreadable(
+                f"of source {source.name} cannot be opened with the key that is there: {', '.join(closed)};"
+                " `cdrelay collector source set` and `login` replace them"
+            )
+        return source
+
+    def _partly_opened(self, row: Row[tuple[object, ...]]) -> Source:
         values: dict[str, Any] = {column: getattr(row, column) for column in _COLUMNS}
         for column in _SEALED:
             sealed = values[column]
-            values[column] = self._box.open(sealed) if isinstance(sealed, bytes) else None
+            try:
+                values[column] = self._box.open(sealed) if isinstance(sealed, bytes) else None
+            except SecretUnreadable:
+                values[column] = Unreadable(sealed, "latin-1")
         return Source(**values)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from cdrelay.collector.agenda import Agenda
@@ -14,8 +15,8 @@ from cdrelay.lake.spool import Spool
 class CountingLake(Protocol):
     """What is stored."""
 
-    def count_by_organization(self, period: Period) -> Mapping[str, int]:
-        """Records of each organization that has any, by Report time."""
+    def count_by_organization(self, period: Period, source: str | None = None) -> Mapping[str, int]:
+        """Records of each organization that has any, by Report time; with a source, those that it brought."""
         ...
 
     def report_ids(self, org_uuid: str, period: Period) -> set[str]:
@@ -36,6 +37,10 @@ class QuarantineCounts(Protocol):
 
     def count(self, window: Period) -> Mapping[str, int]:
         """Records in quarantine of each organization that has any, by Report time."""
+        ...
+
+    def vain(self, missing: Mapping[str, int], window: Period, now: datetime) -> frozenset[str]:
+        """Of organizations that lack so many records of a window, those for which fetching again brings the same."""
         ...
 
 

@@ -26,7 +26,7 @@ class Uncompared:
         """
         reach = self._rules.reach
         hours = [span for span in spans_due(now, self._rules) if span.length == self._rules.count_span]
-        found = self._stores.agenda.uncompared(source.name, hours)
+        found = self._stores.agenda.uncompared(source.name, hours, self._rules)
         if not source.reconcilable:
             found = dict.fromkeys(found, "the source has no api address or no token")
         news = {hour: why for hour, why in found.items() if self._noted.get((source.name, hour.start)) != why}

@@ -21,7 +21,8 @@ ManifestState = Literal["verified", "differs", "counted", "quarantined"]
 them could not be stored."""
 
 # Nobody signs the headers: what is read from them is bounded, so that no number of theirs becomes work or memory.
-_MOST_PARTS = 100_000
+_MOST_PARTS = 10_000
+"""At 5,000 records a part, 50 million of one window."""
 _MOST_RECORDS = 2**31 - 1
 _LONGEST_WINDOW = timedelta(days=1)
 

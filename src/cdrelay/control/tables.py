@@ -363,6 +363,9 @@ sources = Table(
     ),
     Column("pulled_at", UtcDateTime, comment="when it was last pulled to its end"),
     Column("pull_problem", Text, comment="what kept it from being pulled since"),
+    Column("gap_from", UtcDateTime, comment="beginning of what could not be pulled any more, lately"),
+    Column("gap_until", UtcDateTime, comment="its end"),
+    Column("gap_found_at", UtcDateTime, comment="when that was last found"),
     Column("token_url", Text, comment="where its tokens are refreshed"),
     Column("client_id", Text, comment="of the integration or service app"),
     Column("client_secret", LargeBinary, comment="encrypted"),
@@ -428,7 +431,7 @@ compared_hours = Table(
     Column("tried_at", UtcDateTime, nullable=False, comment="when the provider was last asked for its counts"),
     Column("failures", Integer, nullable=False, comment="how often in a row that failed"),
     Column("problem", Text, comment="why it failed last"),
-    Column("compared_at", UtcDateTime, comment="when its counts were last compared; none: never"),
+    Column("compared_at", UtcDateTime, comment="when counts from its beginning on were last compared; none: never"),
     comment="Which hours of a source were compared, so that a process that starts anew knows.",
 )
 
@@ -534,6 +537,14 @@ payloads = Table(
     Column("loaded_at", UtcDateTime, nullable=False),
     Index(None, "half", "received_at"),
     comment="What became of every payload that was loaded.",
+)
+
+forgotten_sums = Table(
+    "forgotten_sums",
+    metadata,
+    Column("name", String(64), primary_key=True, comment="of what was counted"),
+    Column("number", BigInteger, nullable=False),
+    comment="What rows that are gone had added to numbers that only grow.",
 )
 
 incidents = Table(

@@ -14,7 +14,8 @@ from cdrelay.errors import CdrelayError
 from cdrelay.settings import Settings
 from cdrelay.wiring.foundation import HalfName
 
-_HALVES: tuple[HalfName, ...] = ("publisher", "collector")
+HALVES: tuple[HalfName, ...] = ("publisher", "collector")
+"""All that a home can have."""
 State = Literal["ok", "warning", "failed"]
 
 
@@ -59,7 +60,7 @@ class Examined:
 
     def halves(self) -> list[HalfName]:
         """The halves that this home has."""
-        return [half for half in _HALVES if (self.home / half).is_dir()]
+        return [half for half in HALVES if (self.home / half).is_dir()]
 
     def secrets(self) -> SecretBox | None:
         """The key; None when its file is not there, which must not make a new one, or holds none."""

@@ -3,36 +3,51 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 
 from cdrelay.control.receipts import Receipts
-from cdrelay.doctor.findings import Examined, Finding, some
+from cdrelay.doctor.findings import HALVES, Examined, Finding, some
 from cdrelay.doctor.home import runs
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
+from cdrelay.lake.gone import gone
 from cdrelay.lake.inspection import LakeInspection
 from cdrelay.lake.log_repair import LakeUnreadable, Payloads, lost_with, repair_log, torn_ends
 from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.statements import key_of
-from cdrelay.lake.table import READERS_HOURS
 from cdrelay.wiring.foundation import HalfName
 from cdrelay.wiring.living import lake_keys
 
 _BACKUP = "docs/backup.md"
 _PAGE = "docs/operations/doctor.md#lake"
-_TIDIED = READERS_HOURS + 2
+_TIDIED_HOURS = 2
+"""So long after nobody may read them any more, files are gone where upkeep works."""
 
 
 def lakes(examined: Examined) -> Iterator[Finding]:
     """Each half's lake."""
-    for half in examined.halves():
+    for half in HALVES:
         folder = examined.home / half / "lake"
-        if folder.is_dir():
+        if _gone(examined, half, folder):
+            what = f"the lake of the {half} is gone: {folder} is missing or empty, and records were stored in it"
+            advice = (
+                "nothing starts until then: mount its disk, or put it back from a backup; or"
+                f" `cdrelay lake begin-anew --half {half}`"
+            )
+            yield Finding(f"{half} lake", "failed", what, advice, _PAGE)
+        elif folder.is_dir():
             try:
                 yield from _lake(examined, half, folder)
             except (LakeUnreadable, LakeKeyMissing) as error:
                 what = f"the lake of the {half} cannot be read: {error}"
                 yield Finding(f"{half} lake", "failed", what, "stop cdrelay and put it back from a backup", _BACKUP)
+
+
+def _gone(examined: Examined, half: HalfName, folder: Path) -> bool:
+    if not (examined.home / "control.db").exists():
+        return False
+    return gone(folder, Receipts(examined.database, half).last_load)
 
 
 def _lake(examined: Examined, half: HalfName, folder: Path) -> Iterator[Finding]:
@@ -93,9 +108,10 @@ def _files(inspection: LakeInspection, half: str) -> Iterator[Finding]:
 
 def _left_over(examined: Examined, inspection: LakeInspection, half: str) -> Iterator[Finding]:
     check = f"{half} old files"
-    left = inspection.table.left_over(_TIDIED)
+    hours = ceil(examined.settings.replaced_files_minutes / 60) + _TIDIED_HOURS
+    left = inspection.table.left_over(hours)
     if left and runs(examined.home, half):
-        what = f"{len(left):,} files that no state of the last {_TIDIED} hours uses are still there"
+        what = f"{len(left):,} files that no state of the last {hours} hours uses are still there"
         advice = f"`cdrelay lake upkeep --half {half}` deletes them"
         yield Finding(check, "warning", what, advice, "docs/operations/upkeep-failed.md")
     else:

@@ -64,7 +64,14 @@ def _collector_metrics(collector: CollectorStatus) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "cdrelay_collector_records_repeated", "Records that were stored already.", loaded.repeated
     )
-    yield CounterMetricFamily("cdrelay_collector_records_quarantined", "Records put aside.", loaded.quarantined)
+    yield CounterMetricFamily(
+        "cdrelay_collector_records_quarantined",
+        "Records that loads put into quarantine, also those loaded again or dropped since.",
+        loaded.put_aside,
+    )
+    yield GaugeMetricFamily(
+        "cdrelay_collector_quarantine_records", "Records that are in quarantine now.", collector.quarantined
+    )
     yield GaugeMetricFamily("cdrelay_collector_spool_waiting", "Payloads not loaded yet.", collector.spool_waiting)
     ledger = GaugeMetricFamily("cdrelay_ledger_windows", "Windows of organizations by state.", labels=["state"])
     for state in ("open", "matched", "short", "repaired", "surplus", "lost"):

@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forgotten
+from cdrelay.control.receipts import SUMMED
 from cdrelay.control.tables import payloads
-
-_SUMMED = ("records", "repeated", "corrected", "quarantined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Payloads:
     """Records in them, repeated and refused ones too."""
     repeated: int
     corrected: int
-    quarantined: int
+    put_aside: int
+    """Records that loads put into quarantine so far, also those that were loaded again or dropped since."""
     last_received: datetime | None
 
 
@@ -46,11 +47,14 @@ class PayloadFigures:
         self._database = database
 
     def totals(self, half: str) -> Payloads:
-        """Of all payloads of a half."""
-        sums = [func.coalesce(func.sum(payloads.c[name]), 0) for name in _SUMMED]
+        """Of all payloads of a half, also those whose receipts are gone."""
+        sums = [func.coalesce(func.sum(payloads.c[name]), 0) for name in SUMMED]
         question = select(func.count(), *sums, func.max(payloads.c.received_at)).where(payloads.c.half == half)
         with self._database.read() as connection:
-            return Payloads(*connection.execute(question).one())
+            *counted, last_received = connection.execute(question).one()
+            gone = forgotten(connection, [f"{half}.{name}" for name in ("payloads", *SUMMED)])
+        numbers = (one + more for one, more in zip(counted, gone.values(), strict=True))
+        return Payloads(*(*numbers, last_received))
 
     def latest(self, half: str, number: int) -> list[LoadedPayload]:
         """Those that came last, the newest first."""

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.hub.head import HeadAsGet
 from cdrelay.hub.health import readiness_problems
 from cdrelay.hub.metrics import metrics_text
 from cdrelay.hub.page import render, render_unavailable
@@ -93,7 +94,8 @@ def _html(text: str, status: int = 200) -> Response:
 
 
 def install_hub(app: FastAPI, source: StatusSource, spools: Sequence[Spool], *, pages: bool) -> None:
-    """Add the status routes and, when this process shows pages, the page with its style sheet."""
+    """Add the status routes and, when this process shows pages, the page with its style sheet; all answer HEAD too."""
+    app.add_middleware(HeadAsGet)
     app.include_router(status_router(source, spools))
     if pages:
         app.include_router(page_router(source))

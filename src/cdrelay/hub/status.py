@@ -21,6 +21,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.incidents import Incident, Incidents
 from cdrelay.hub.payload_figures import LoadedPayload, PayloadFigures, Payloads
 from cdrelay.hub.sending_figures import Sending, read_sending
+from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
 from cdrelay.publisher.delivery.cuts import Cuts, TickCut
@@ -50,6 +51,7 @@ class CollectorStores:
     ledger: Ledger
     alarms: Alarms
     drift: Drift
+    quarantine: Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class CollectorStatus:
     alarms: list[Alarm]
     """Those that stand, the oldest first."""
     drift: DriftTotals
+    quarantined: int
+    """Records that are in quarantine now."""
 
     @property
     def confirmed(self) -> int:
@@ -170,6 +174,7 @@ class StatusSource:
             hours=sorted(stores.ledger.by_hour(hours), key=lambda hour: hour.window),
             alarms=stores.alarms.standing(),
             drift=stores.drift.totals(),
+            quarantined=stores.quarantine.number(),
         )
 
 
@@ -208,7 +213,7 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
     return {
         "payloads": collector.loaded.payloads,
         "records": collector.records,
-        "quarantined": collector.loaded.quarantined,
+        "quarantined": collector.quarantined,
         "last_load": collector.last_load,
         "spool_waiting": collector.spool_waiting,
         "loaded": _payloads_json(collector.loaded),

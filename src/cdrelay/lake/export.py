@@ -25,6 +25,13 @@ _OPTIONS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, H
 class LakeMissing(CdrelayError):
     """A question to a lake that does not exist."""
 
+    def __init__(self, folder: Path) -> None:
+        """`folder` is where it, or one of two, would lie."""
+        super().__init__(
+            f"there is no lake in {folder}: nothing was stored on this home yet, or a disk is not mounted;"
+            " `cdrelay doctor` knows which"
+        )
+
 
 class QueryRefused(CdrelayError):
     """A question in SQL that the engine did not take; the message is the engine's."""
@@ -47,7 +54,7 @@ class Reader:
         In `scratch` it has a folder of its own while it is open.
         """
         if not any(folder.glob("*/*")):
-            raise LakeMissing(f"there is no lake in {folder} yet; nothing was stored on this home folder")
+            raise LakeMissing(folder)
         self._table = RecordTable(folder, keys)
         with ExitStack() as closing:
             self._engine = open_engine(limits, closing.enter_context(own_scratch(scratch)))
@@ -90,7 +97,12 @@ class Reader:
         except (duckdb.Error, OSError) as error:
             if target.is_file():
                 target.unlink()
-            raise CdrelayError(f"{target} could not be written: {str(error).splitlines()[0]}") from error
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            # The engine says the same of a file it reads and one it writes; most often, the disk of the latter is full.
+            raise CdrelayError(
+                f"{target} could not be written: {why}. If it is the lake that cannot be read,"
+                " `cdrelay doctor --deep` says which of its files"
+            ) from error
 
     def _write_lines(self, select: str, target: Path) -> int:
         count = 0

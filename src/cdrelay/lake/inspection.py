@@ -57,7 +57,7 @@ class LakeInspection:
     def _wrong_rows(self, engine: duckdb.DuckDBPyConnection, file: DataFile, latest: datetime) -> str:
         sql = statement("rows_and_times", parquet=self.table.absolute([file]), columns=self.table.columns)
         with closing(engine.cursor()) as cursor:
-            rows, elsewhere, future = cursor.execute(sql, {"day": file.day, "latest": latest}).fetchall()[0]
+            rows, elsewhere, future, _ = cursor.execute(sql, {"day": file.day, "latest": latest}).fetchall()[0]
         if rows != file.rows:
             return f"has {rows} records instead of {file.rows}"
         return f"has {elsewhere + future} records with a wrong Report time" if elsewhere + future else ""

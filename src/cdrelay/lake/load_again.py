@@ -31,6 +31,8 @@ def load_again(quarantine: Quarantine, spool: Spool, payload: str, now: datetime
         received=first.received or now,
         content_encoding=first.content_encoding,
         lines=first.lines or not first.whole_body,
+        manifest=first.manifest,
+        asked_for=first.asked_for,
     )
     with spool.incoming(envelope) as incoming:
         for piece in [first.record] if first.whole_body else _as_lines(first, records):

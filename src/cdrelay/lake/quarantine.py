@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from cdrelay.contract.manifest import Manifest
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.files import sync_folder, write_durably
 from cdrelay.lake.prepare import PayloadTally, Refused
-from cdrelay.lake.spool import Channel, ContentEncoding
+from cdrelay.lake.spool import AskedFor, Channel, ContentEncoding
 
 BODY = "body"
 """Stands for the field where the body as a whole could not be read."""
@@ -41,6 +42,10 @@ class PutAside:
     """Of a whole body."""
     lines: bool = False
     """Whether a whole body is one of lines."""
+    asked_for: AskedFor | None = None
+    """What its payload was the answer to, where the records endpoint gave it."""
+    manifest: Manifest | None = None
+    """Of a whole body: what it is compared with once it can be read."""
 
     @property
     def whole_body(self) -> bool:
@@ -60,6 +65,7 @@ class Quarantine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._counted: dict[str, tuple[tuple[int, int, int], int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, payload: PayloadTally, erase: Callable[[bytes], bytes] = bytes) -> None:
@@ -73,8 +79,11 @@ class Quarantine:
         refused = [Refused(one.index, erase(one.raw), one.field, one.rule) for one in refused]
         envelope = payload.spooled.envelope
         origin: dict[str, Any] = {"channel": envelope.channel, "received": envelope.received}
+        if envelope.asked_for is not None:
+            origin["asked_for"] = envelope.asked_for
         if payload.unreadable is not None:
             origin |= {"content_encoding": envelope.content_encoding, "lines": envelope.lines}
+            origin |= {"manifest": envelope.manifest}
         self._write(envelope.id, envelope.source, refused, origin)
 
     def erase(self, erase: Callable[[bytes], bytes], *, change: bool = True) -> int:
@@ -115,6 +124,17 @@ class Quarantine:
         files = [(moment, file.stem) for file in self._folder.glob("*.ndjson") if (moment := _written_at(file))]
         return [name for _, name in sorted(files, reverse=True)]
 
+    def number(self) -> int:
+        """How many records are here now; a whole body counts as one. A file is read once, as long as it is the same."""
+        before, self._counted = self._counted, {}
+        for file in self._folder.glob("*.ndjson"):
+            with suppress(FileNotFoundError):  # loaded again or dropped meanwhile
+                found = file.stat()
+                version = found.st_ino, found.st_mtime_ns, found.st_size
+                same, lines = before.get(file.name, (None, 0))
+                self._counted[file.name] = version, lines if same == version else _lines(file)
+        return sum(lines for _version, lines in self._counted.values())
+
     def of_payload(self, payload_id: str, limit: int | None = None) -> Iterator[PutAside]:
         """The refused records of a payload, one in memory at a time. Raises NotInQuarantine."""
         # What a person types is looked for and never made into a path.
@@ -151,6 +171,11 @@ def _written_at(file: Path) -> float:
         return file.stat().st_mtime
     except FileNotFoundError:
         return 0
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as pieces:
+        return sum(piece.count(b"\n") for piece in iter(lambda: pieces.read(_PIECE), b""))
 
 
 def _read(line: bytes) -> PutAside:

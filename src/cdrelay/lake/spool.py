@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from cdrelay.contract.manifest import Manifest
+from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.files import mapped, sync_folder
 
@@ -33,6 +34,14 @@ ContentEncoding = Literal["", "gzip", "zstd"]
 
 class NoRoom(CdrelayError):
     """The disk has no room for what was to be written; nothing of it was kept, and it may be tried again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """What the records endpoint was asked for when it gave a payload: one organization's records of a time."""
+
+    org_uuid: str
+    period: Period
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The signature header it came with, so that its origin stays provable."""
     manifest: Manifest | None = None
     """What the delivery says of itself; nobody signs it."""
+    asked_for: AskedFor | None = None
+    """Of a payload that the records endpoint gave."""
 
 
 @dataclass(frozen=True, slots=True)

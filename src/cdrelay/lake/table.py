@@ -31,14 +31,8 @@ from cdrelay.lake.schema import DOCUMENTED, Columns, delta_field
 from cdrelay.lake.statements import key_of
 from cdrelay.records.fields import Field
 
-_CONFIGURATION: dict[str, str | None] = {
-    "delta.checkpointInterval": "50",
-    "delta.logRetentionDuration": "interval 1 hours",
-    "delta.deletedFileRetentionDuration": "interval 1 hours",
-}
-
-READERS_HOURS = 1
-"""So long a state stays readable after a later one took its place."""
+READERS = timedelta(hours=1)
+"""So long a state stays readable after a later one took its place, where nothing else is set."""
 _STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
 
 
@@ -85,7 +79,7 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the table. Its files stay readable for at least an hour after a later state dropped them."""
+    """One state of the table. Its files stay readable for some time after a later state dropped them (`READERS`)."""
 
     version: int
     last_load: int
@@ -120,14 +114,22 @@ class Written:
 class RecordTable:
     """The Delta table of records in a folder. Safe to use from several threads; other processes may use it too."""
 
-    def __init__(self, folder: Path, keys: LakeKeys | None = None, payloads: Payloads | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        keys: LakeKeys | None = None,
+        payloads: Payloads | None = None,
+        readers: timedelta = READERS,
+    ) -> None:
         """Open it, or make it where there is nothing. Raises LakeUnreadable; then nothing was changed.
 
         `keys` open its encrypted files, and encrypt new ones if they say so; None: there are only plain ones.
         `payloads` say whether what a power cut left of the log's end can go; None: that is for others to mend.
+        `readers` is how long a state stays readable after a later one took its place; whole seconds, at least one.
         """
         self.folder = folder
         self.keys = keys
+        self._readers = readers
         self._lock = Lock()
         self._table = self._open(payloads)
         self._snapshot = self._read_snapshot()
@@ -153,7 +155,7 @@ class RecordTable:
         if any(self.folder.glob("*/*.parquet")):
             raise LakeUnreadable(
                 f"the lake in {self.folder} holds records, and its log is gone: put its folder _delta_log back, from a"
-                " backup if need be (docs/operations/doctor.md, Lake); or move the lake away, to begin without them"
+                " backup if need be (docs/operations/doctor.md, Lake); or move it away and `cdrelay lake begin-anew`"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
@@ -161,9 +163,19 @@ class RecordTable:
             schema=DOCUMENTED.delta_schema(),
             mode="ignore",
             name="detailed call records",
-            configuration=_CONFIGURATION,
+            configuration=self._properties,
         )
         sync_folder(self.folder / "_delta_log")
+
+    @property
+    def _properties(self) -> dict[str, str | None]:
+        """How long files and log entries stay is said in the table, where its engine and others go by it."""
+        kept = f"interval {max(1, round(self._readers.total_seconds()))} seconds"
+        return {
+            "delta.checkpointInterval": "50",
+            "delta.logRetentionDuration": kept,
+            "delta.deletedFileRetentionDuration": kept,
+        }
 
     def snapshot(self) -> Snapshot:
         """The newest committed state, also of commits by other processes."""
@@ -289,15 +301,16 @@ class RecordTable:
         sync_folder(log)
 
     def vacuum(self, *, at_once: bool = False) -> int:
-        """Delete files that no state of the last hour uses, also of interrupted loads; how many.
+        """Delete files that no state uses which readers may still have, also of interrupted loads; how many.
 
         To be called under the loader's lock.
         `at_once` leaves only those of the present state: whoever still reads a former one fails.
         """
-        hours = 0 if at_once else READERS_HOURS
+        hours = 0 if at_once else None  # None: as the table says
         with self._lock:
             # What another process has loaded since the last look would be taken for an interrupted load's.
             self._table.update_incremental()
+            self._set_properties()
             # Without `full` it would pass over the files of interrupted loads, which no log entry names.
             gone = self._table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
             self._table.update_incremental()
@@ -310,9 +323,9 @@ class RecordTable:
             if folder.is_dir() and not folder.name.startswith("_"):
                 with suppress(OSError):  # it is not empty
                     folder.rmdir()
-        an_hour_ago = time.time_ns() - READERS_HOURS * 3_600_000_000_000
+        long_ago = time.time_ns() - round(self._readers.total_seconds() * 1e9)
         for part in (self.folder / "_delta_log").glob("*.tmp"):
-            if part.stat().st_mtime_ns < an_hour_ago:
+            if part.stat().st_mtime_ns < long_ago:
                 part.unlink(missing_ok=True)
 
     def left_over(self, hours: int) -> list[str]:
@@ -322,15 +335,19 @@ class RecordTable:
             return self._table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
 
     def shorten_log(self) -> None:
-        """Sum up the log in a checkpoint, and delete entries that it makes needless and that are older than an hour."""
+        """Sum up the log in a checkpoint, and delete entries that it makes needless and that no reader can have."""
         with self._lock:
             self._table.update_incremental()
-            wanted = {name: value for name, value in _CONFIGURATION.items() if value is not None}
-            if wanted.items() - self._table.metadata().configuration.items():
-                self._table.alter.set_table_properties(wanted)  # it was made when entries were kept for longer
+            self._set_properties()
             self._table.create_checkpoint()
             self._sync_log()
             self._table.cleanup_metadata()
+
+    def _set_properties(self) -> None:
+        wanted = {name: value for name, value in self._properties.items() if value is not None}
+        if wanted.items() - self._table.metadata().configuration.items():
+            self._table.alter.set_table_properties(wanted)  # it was made when something else was set
+            self._sync_log()
 
 
 def _delta_statistics(file: Written) -> str:

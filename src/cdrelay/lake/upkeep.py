@@ -41,7 +41,7 @@ class UpkeepReport:
     files_merged: int
     records_expired: int
     files_deleted: int
-    """From the disk: those that no state of the last hour uses."""
+    """From the disk: those that no state uses which readers may still have."""
     bytes_after: int
 
 

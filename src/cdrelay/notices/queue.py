@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from cdrelay.callbacks.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forget
 from cdrelay.control.tables import alerts
 
 Channel = Literal["mail", "webhook"]
@@ -92,6 +93,10 @@ class NoticeQueue:
                 values["problem"] = f"given up: {reason}"
         with self._database.write() as connection:
             connection.execute(update(alerts).where(alerts.c.id == notice.id).values(values))
+
+    def forget_before(self, moment: datetime) -> int:
+        """Remove what was sent or given up of what was told before; how many. What is still to be sent stays."""
+        return forget(self._database, alerts, self._mine & alerts.c.next_attempt_at.is_(None) & (alerts.c.at < moment))
 
 
 def _notice(row: Row[Any]) -> Notice:

@@ -155,5 +155,13 @@ class OAuthError(PublisherError):
         self.code = code
 
 
+class RenewedTooOften(OAuthError):
+    """A refresh token was used too often lately; it may be used again in `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("slow_down", "Request rate exceeds threshold: keep the access token for as long as it lasts")
+        self.seconds = seconds
+
+
 class WindowOutOfReach(PublisherError):
     """No window of that time can be sent again: none was cut, or all have left the reach."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 from cdrelay.hub.sign_in.provider import Provider, ProviderSettings
 from cdrelay.publisher.access.administrators import Administrators, SignInPolicy
 from cdrelay.publisher.access.oauth import OAuth, TokenLifetimes
+from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.settings import SettingError
 from cdrelay.wiring.delivering import trust_of
 from cdrelay.wiring.foundation import Foundation
@@ -21,7 +22,9 @@ def open_oauth(foundation: Foundation) -> OAuth:
     """Consents and the tokens that follow from them."""
     settings = foundation.settings
     access, refresh = (timedelta(days=days) for days in (settings.access_token_days, settings.refresh_token_days))
-    return OAuth(foundation.database, foundation.clock, TokenLifetimes(access, refresh))
+    renewals = RateLimit(foundation.clock, settings.token_renewals_per_hour, timedelta(hours=1))
+    lifetimes = TokenLifetimes(access, refresh)
+    return OAuth(foundation.database, foundation.clock, lifetimes, renewals.seconds_to_wait)
 
 
 def open_provider(foundation: Foundation) -> Provider:

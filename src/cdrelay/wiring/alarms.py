@@ -14,6 +14,7 @@ from cdrelay.collector.alarms.telling import OperatorNotices, OperatorWebhook
 from cdrelay.collector.alarms.watching import Watch
 from cdrelay.collector.drift import Drift
 from cdrelay.collector.manifests import Manifests
+from cdrelay.collector.sources import Sources
 from cdrelay.notices.mail import NoticeMail
 from cdrelay.notices.queue import Channel, Notice, NoticeQueue
 from cdrelay.notices.sending import NoticeSender, Tell
@@ -34,6 +35,7 @@ def open_watch(foundation: Foundation, store: Store, alarms: Alarms) -> Watch:
     return Watch(
         alarms,
         Facts(database, Manifests(database), store.spool, settings.rules),
+        Sources(database, foundation.secrets, foundation.clock),
         Drift(database),
         store.loader,
         foundation.clock,

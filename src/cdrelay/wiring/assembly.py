@@ -73,5 +73,6 @@ def _status_source(
             collector.ledger,
             collector.alarms,
             Drift(collector.database),
+            collector.store.quarantine,
         ),
     )

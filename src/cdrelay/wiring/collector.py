@@ -25,8 +25,9 @@ from cdrelay.lake.worker import LoadWorker
 from cdrelay.serving import Worker
 from cdrelay.settings import Settings
 from cdrelay.wiring.alarms import alarm_workers, open_alarms
+from cdrelay.wiring.forgetting import forgetting, of_collector
 from cdrelay.wiring.foundation import Foundation, Store, client_limits, open_store
-from cdrelay.wiring.receiving import manifest_pruner, open_webhooks
+from cdrelay.wiring.receiving import open_webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def open_collector(foundation: Foundation) -> CollectorParts:
         lake=store.lake,
         loader=store.loader,
         spool=store.spool,
-        quarantine=QuarantineByHour(store.quarantine),
+        quarantine=QuarantineByHour(store.quarantine, store.lake.report_ids, settings.rules),
         new_id=lambda: str(uuid4()),
     )
     reconciler = Reconciler(
@@ -99,7 +100,7 @@ def collector_workers(foundation: Foundation, parts: CollectorParts) -> list[Wor
     loading = LoadWorker(parts.store.loader, foundation.clock, foundation.incidents.record)
     pulling = PullLoops(parts.sources, open_puller(foundation, parts), foundation.clock, foundation.incidents)
     alarms = alarm_workers(foundation, parts.store, parts.alarms)
-    pruning = manifest_pruner(foundation, parts.stores.manifests)
+    pruning = forgetting(foundation, of_collector(foundation, parts.stores.manifests, parts.alarms))
     return [loading.run, parts.reconciler.run, parts.tokens.run, pulling.run, pruning, *alarms]
 
 

@@ -21,6 +21,7 @@ from cdrelay.control.sealed import key_is_needed
 from cdrelay.control.secrets_at_rest import SecretBox
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.engine import EngineLimits, open_engine
+from cdrelay.lake.gone import refuse_if_gone
 from cdrelay.lake.load import Loader, LoadLimits
 from cdrelay.lake.log_repair import Payloads
 from cdrelay.lake.quarantine import Quarantine
@@ -144,8 +145,10 @@ def client_limits(settings: Settings) -> ClientLimits:
 
 
 def open_store(foundation: Foundation, half: HalfName) -> Store:
-    """Open (at first: make) one half's lake and spool in the home folder. Raises LakeUnreadable."""
+    """Open (at first: make) one half's lake and spool in the home folder. Raises LakeUnreadable, also if it is gone."""
     settings, folder = foundation.settings, foundation.settings.home / half
+    receipts = Receipts(foundation.database, half, foundation.incidents.record)
+    refuse_if_gone(folder / "lake", half, receipts.last_load)
     scratch = foundation.closing.enter_context(own_scratch(folder / "scratch"))
     engine = open_engine(EngineLimits(settings.engine_memory_megabytes, settings.engine_threads), scratch)
     foundation.closing.callback(engine.close)
@@ -153,8 +156,11 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
     quarantine = Quarantine(folder / "quarantine")
     keys = lake_keys(settings, half, foundation.secrets)
     keys.serve(engine)
-    receipts = Receipts(foundation.database, half, foundation.incidents.record)
-    table = RecordTable(folder / "lake", keys, Payloads(spool.folder, receipts.of_later_loads))
+    payloads, readers = (
+        Payloads(spool.folder, receipts.of_later_loads),
+        timedelta(minutes=settings.replaced_files_minutes),
+    )
+    table = RecordTable(folder / "lake", keys, payloads, readers)
     loader = Loader(
         spool,
         table,

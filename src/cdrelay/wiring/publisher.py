@@ -1,7 +1,6 @@
 """The publisher half: its parts, its loops and its routes."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -32,6 +31,7 @@ from cdrelay.serving import Worker
 from cdrelay.settings import Settings
 from cdrelay.wiring.access import open_administrators, open_oauth
 from cdrelay.wiring.delivering import delivery_workers
+from cdrelay.wiring.forgetting import delivery_log, forgetting, of_publisher
 from cdrelay.wiring.foundation import Foundation, Store, client_limits, load_limits, open_store
 
 
@@ -75,7 +75,7 @@ def open_publisher(foundation: Foundation) -> PublisherParts:
         incidents=foundation.incidents,
         clock=clock,
         rules=rules,
-        keep_log=timedelta(days=settings.delivery_log_days) / settings.compress if settings.delivery_log_days else None,
+        keep_log=delivery_log(settings),
     )
     resending = Resending(cuts, spreader, outbox, webhooks, clock, rules)
     record_sources = RecordSources(foundation.database, foundation.secrets, foundation.clock)
@@ -109,7 +109,8 @@ def publisher_workers(foundation: Foundation, parts: PublisherParts) -> list[Wor
     reading = SourceWorker(
         parts.record_sources, source_readers(foundation, parts), foundation.clock, foundation.incidents.record
     )
-    return [loading.run, reading.run, parts.ticker.run, *delivering]
+    pruning = forgetting(foundation, of_publisher(foundation))
+    return [loading.run, reading.run, parts.ticker.run, pruning, *delivering]
 
 
 def install_publisher(app: FastAPI, foundation: Foundation, parts: PublisherParts) -> None:

@@ -1,23 +1,15 @@
 """How webhooks are received: limits and the moment of the answer as set, and what is kept of it for a time."""
 
-import asyncio
-
-import structlog
 from fastapi import APIRouter
 
 from cdrelay.collector.admission import Pace, ReceivingLimits
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.commitments import Commitments
-from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.receiving import Receiver
 from cdrelay.collector.routes import AfterCommit, webhook_router
 from cdrelay.collector.sources import Sources
-from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.serving import Worker
 from cdrelay.settings import Settings
 from cdrelay.wiring.foundation import Foundation, Store
-
-_log = structlog.get_logger(__name__)
 
 
 def open_aside(foundation: Foundation) -> Aside:
@@ -44,18 +36,3 @@ def receiving_limits(settings: Settings) -> ReceivingLimits:
         rate=settings.webhook_rate,
         pace=Pace(settings.body_idle_seconds, settings.body_slowest_bytes_per_second),
     )
-
-
-def manifest_pruner(foundation: Foundation, manifests: Manifests) -> Worker:
-    """The loop that forgets old manifests, once in a contract hour."""
-    clock, rules = foundation.clock, foundation.settings.rules
-
-    async def forget_old_manifests() -> None:
-        while True:
-            try:
-                await asyncio.to_thread(manifests.prune, clock.now(), rules)
-            except DatabaseUnavailable as error:
-                _log.warning("manifests.not_pruned", reason=str(error))
-            await clock.sleep(rules.count_span.total_seconds())
-
-    return forget_old_manifests

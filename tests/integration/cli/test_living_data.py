@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pyarrow as pa
@@ -258,6 +259,16 @@ def test_upkeep_by_hand_says_what_it_did(shell: Shell) -> None:
     report = shell.json("lake", "upkeep")
     assert (report["files_before"], report["files_after"], report["files_merged"]) == (3, 1, 3)
     assert "1 now" in shell.run("lake", "upkeep").stderr
+
+
+def test_replaced_files_stay_as_long_as_is_set(shell: Shell) -> None:
+    for number in range(3):
+        put(shell.home, call(number), name=str(number))
+        shell.load()
+    assert shell.json("lake", "upkeep")["files_deleted"] == 0, "within the hour"
+    shell.set("replaced_files_minutes", "0.02")
+    sleep(1.3)
+    assert shell.json("lake", "upkeep")["files_deleted"] == 3
 
 
 def test_a_person_is_erased_while_a_server_runs_and_loads(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class Bench:
             lake=self.store.lake,
             loader=self.store.loader,
             spool=self.store.spool,
-            quarantine=QuarantineByHour(self.store.quarantine),
+            quarantine=QuarantineByHour(self.store.quarantine, self.store.lake.report_ids, self.settings.rules),
             new_id=lambda: str(uuid4()),
         )
         self.at_once = 4

@@ -14,7 +14,7 @@ from sqlalchemy import Row, insert, select, update
 
 from cdrelay.clock import ManualClock
 from cdrelay.collector.alarms.store import Alarms
-from cdrelay.collector.sources import SourceChange
+from cdrelay.collector.sources import SourceChange, Sources
 from cdrelay.contract.manifest import Manifest, digest_of
 from cdrelay.contract.signature import SHA256_HEADER, SIGNATURE_HEADER, sign, sign_sha256
 from cdrelay.contract.windows import Period
@@ -56,7 +56,9 @@ class Watched:
     def add_source(self, **values: object) -> None:
         """`webex`, which is signed by nobody."""
         plain = {"name": "webex", "created_at": START - 30 * DAY, "api": "https://api.example.com", "token": b"sealed"}
-        self.write(insert(sources).values(plain | values))
+        a_secret = self.foundation.secrets.seal("a-secret")
+        sealed = {name: a_secret if value == b"sealed" else value for name, value in (plain | values).items()}
+        self.write(insert(sources).values(sealed))
 
     def deliver(self, window_end: datetime, **more: str) -> None:
         """A delivery of one record now, with its manifest, loaded."""
@@ -110,8 +112,8 @@ def window(org_uuid: str, start: datetime, expected: int, stored: int, state: st
 
 def compared(start: datetime, at: datetime | None = START, failures: int = 0, problem: str | None = None) -> Any:
     """That an hour was asked about."""
-    values = {"source": "webex", "window_start": start, "tried_at": START, "failures": failures, "problem": problem}
-    return insert(compared_hours).values(values | {"compared_at": at})
+    values = {"source": "webex", "window_start": start, "tried_at": at or START, "failures": failures}
+    return insert(compared_hours).values(values | {"compared_at": at, "problem": problem})
 
 
 @pytest.fixture
@@ -285,6 +287,22 @@ def test_an_hour_near_the_edge_that_nobody_could_compare_is_an_alarm(watched: Wa
     watched.write(update(compared_hours).values(compared_at=None, failures=3, problem="the provider answered 503"))
     assert watched.look() == ["repair-failed", "records-near-edge"]
     assert all("503" in alarm.what for alarm in watched.alarms.standing() if alarm.kind == "repair-failed")
+
+
+def test_a_source_whose_secrets_do_not_open_is_an_alarm_until_they_are_set_again(watched: Watched) -> None:
+    watched.add_source(secret=b"of another key")
+    quiet(watched)
+    assert watched.look() == ["source-unreadable"]
+    (alarm,) = watched.alarms.standing()
+    assert (alarm.subject, "its secret. Its deliveries are refused" in alarm.what) == ("webex", True)
+    known = Sources(watched.foundation.database, watched.foundation.secrets, watched.clock)
+    known.change("webex", SourceChange(secret="another-secret"))
+    watched.look()
+    assert watched.look() == []
+    assert watched.subjects() == [
+        "Alarm: Secrets of a source cannot be opened (webex)",
+        "Over: Secrets of a source cannot be opened (webex)",
+    ]
 
 
 def test_a_disk_without_room_is_an_alarm(tmp_path: Path) -> None:

@@ -110,9 +110,12 @@ async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked
         short = await asyncio.to_thread(shell.run, "reconcile", "--json")
         provider.token = "another"
         refused = await asyncio.to_thread(shell.run, "reconcile", "--json")
+        table = await asyncio.to_thread(shell.run, "reconcile")
     assert (short.exit_code, refused.exit_code) == (1, 1)
     assert json.loads(short.stdout)[0]["short"] == 1
-    assert "access token" in json.loads(refused.stdout)[0]["problem"]
+    problem = json.loads(refused.stdout)[0]["problem"]
+    assert "access token" in problem
+    assert table.stdout.endswith(f"\nwebex: {problem}\n")
 
 
 async def test_reconciling_a_period_and_an_organization_by_ids(shell: Shell) -> None:

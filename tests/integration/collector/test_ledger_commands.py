@@ -148,7 +148,16 @@ def test_a_certificate_that_is_not_complete_fails_a_check(shell: Shell) -> None:
 
     assert shell.run("certificate", "--org", A, *shell.period(), "--check").exit_code == 1
     assert shell.run("certificate", "--org", A, *shell.period(last=2), "--check").exit_code == 0
-    assert shell.run("certificate", "--org", B, *shell.period(), "--check").exit_code == 1
+
+
+def test_no_certificate_speaks_of_an_organization_that_nobody_knows(shell: Shell) -> None:
+    shell.fill()
+
+    refused = shell.run("certificate", "--org", B, *shell.period(), "--check")
+
+    said = " ".join(refused.stderr.replace("│", " ").split())
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"no such organization is known: source 'webex' has no organization '{B}'" in said
 
 
 def test_a_certificate_of_a_source_that_is_not_there_or_not_said_is_refused(shell: Shell) -> None:

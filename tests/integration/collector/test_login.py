@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from cryptography.fernet import Fernet
 
 from cdrelay.clock import ManualClock
 from cdrelay.collector.errors import LoginRefused, TokenRefused
@@ -222,6 +223,18 @@ async def test_tokens_are_pasted_and_the_refresh_token_is_tried_before_it_is_kep
         again = await desk.run("login", NAME, "--paste", stdin=f"\n{server.refresh_token}\n")
         assert again.status == 0, again
     assert not [word for word in ("access-", "refresh-1", CLIENT_SECRET) if word in f"{right} {again}"]
+
+
+async def test_a_login_replaces_tokens_that_cannot_be_opened(one: TokenBench, desk: Desk) -> None:
+    async with TokenServer() as server:
+        words = ("login", NAME, "--paste", "--client-id", CLIENT_ID, "--token-url", server.token_url)
+        assert (await desk.run(*words, stdin=f"access-0\nrefresh-0\n{CLIENT_SECRET}\n")).status == 0
+        (one.home / "secret.key").write_bytes(Fernet.generate_key())
+        # The client's id is known by now, and its secret is asked for again.
+        again = await desk.run("login", NAME, "--paste", stdin=f"\n{server.refresh_token}\n{CLIENT_SECRET}\n")
+    assert again.status == 0, again
+    assert "could not be opened, and replaced: token, client secret, refresh token\n" in again.told
+    assert ((await desk.shown())["refreshable"], (await desk.shown())["unreadable"]) == (True, None)
 
 
 async def test_an_access_token_alone_is_taken_with_a_warning(desk: Desk) -> None:

@@ -1,9 +1,13 @@
 """Which windows came whole: manifests over real HTTP, through the spool and a load, and what they prove."""
 
+import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -14,6 +18,8 @@ from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.manifest import COUNT, PARTS, Manifest, digest_of
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
+from cdrelay.lake.load_again import load_again
+from cdrelay.lake.spool import Envelope
 from tests.integration.collector.collector_bench import START, Bench, serving
 from tests.support.provider import Call, body_of, calls, organization
 
@@ -54,9 +60,24 @@ async def receive(bench: Bench, body: bytes, headers: dict[str, str]) -> None:
         assert response.status == 200
 
 
+def spool(bench: Bench, manifest: Manifest, sent: Sequence[Call]) -> None:
+    """As if it had come with these headers."""
+    envelope = Envelope(
+        id=str(uuid4()), source="webex", channel="webhook", received=bench.clock.now(), manifest=manifest
+    )
+    bench.store.spool.put(envelope, body_of(sent))
+
+
 async def deliver_whole(bench: Bench, window: Period = WINDOW, part: int = 1, parts: int = 1) -> None:
     sent = records(Period(window.start + timedelta(seconds=part), window.end))
     await deliver(bench, body_of(sent), manifest_of(sent, window, part, parts).headers())
+
+
+def again(bench: Bench, payload: str) -> str:
+    """Load what is in quarantine of a payload again; the name that it has then."""
+    name = load_again(bench.store.quarantine, bench.store.spool, payload, bench.clock.now())
+    bench.store.loader.drain()
+    return name
 
 
 def states(manifests: Manifests, window: Period = WINDOW) -> list[tuple[int, str]]:
@@ -126,6 +147,43 @@ async def test_a_record_in_quarantine_whose_id_cannot_be_read_leaves_it_open_wha
     assert states(manifests) == [(1, "differs")]
 
 
+@pytest.mark.parametrize("stale", [False, True])
+async def test_a_body_that_could_not_be_read_is_compared_with_its_manifest_once_it_is_loaded_again(
+    bench: Bench, manifests: Manifests, stale: bool
+) -> None:
+    sent, loader = records(), bench.store.loader
+    limits, loader._limits = loader._limits, replace(loader._limits, unpacked_bytes=10)
+    body = body_of(sent).replace(b"2026-11-24T12:00", b"1999-11-24T12:00", 1) if stale else body_of(sent)
+    headers = manifest_of(sent).headers() | {"Content-Encoding": "gzip"}
+    await deliver(bench, gzip.compress(body), headers)
+    (name,) = bench.store.quarantine.payloads()
+    assert again(bench, name) == f"{name}~2"  # nothing was mended: it cannot be read still
+    assert states(manifests) == [(1, "differs")]
+    assert manifests.missing("webex", START, RULES)[0] == MissingWindow(WINDOW, (1,))
+    loader._limits = limits
+    again(bench, f"{name}~2")
+    assert states(manifests) == [(1, "quarantined" if stale else "verified")]
+    assert WINDOW not in [one.window for one in manifests.missing("webex", START, RULES)]
+    loader._limits = replace(limits, max_age=timedelta(days=40_000))
+    for payload in bench.store.quarantine.payloads():
+        again(bench, payload)
+    assert states(manifests) == [(1, "verified")]
+    assert manifests.proves("webex", WINDOW)
+
+
+async def test_a_body_that_holds_others_than_its_manifest_says_differs_also_when_it_is_loaded_again(
+    bench: Bench, manifests: Manifests
+) -> None:
+    loader = bench.store.loader
+    limits, loader._limits = loader._limits, replace(loader._limits, unpacked_bytes=10)
+    headers = manifest_of(records()).headers() | {"Content-Encoding": "gzip"}
+    await deliver(bench, gzip.compress(body_of(records()[:2])), headers)
+    loader._limits = limits
+    again(bench, bench.store.quarantine.payloads()[0])
+    assert bench.store.lake.total() == 2
+    assert states(manifests) == [(1, "differs")]
+
+
 async def test_all_parts_are_needed_and_those_that_are_not_there_are_named(bench: Bench, manifests: Manifests) -> None:
     await deliver_whole(bench, part=2, parts=4)
     await deliver_whole(bench, part=3, parts=4)
@@ -172,6 +230,30 @@ async def test_a_silent_source_misses_every_window_in_reach_but_none_older(bench
     assert manifests.missing("webex", later, RULES) == missing
 
 
+async def test_what_headers_say_of_parts_costs_nothing_but_what_came(bench: Bench, manifests: Manifests) -> None:
+    """Nobody signs them: one broken number must not become work in each look at the windows."""
+    sent = records()
+    for parts in range(9_900, 10_000):
+        spool(bench, Manifest(WINDOW, 1, parts, 3, manifest_of(sent).digest), sent)
+    bench.store.loader.drain()
+    tracemalloc.start()
+    (first, *_) = manifests.missing("webex", START, RULES)
+    _size, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first == MissingWindow(WINDOW, tuple(range(2, 102)))
+    assert peak < 3_000_000  # sets of all these numbers would take 50 MB
+
+
+async def test_windows_that_are_said_to_be_in_the_future_are_forgotten_too(bench: Bench, manifests: Manifests) -> None:
+    for days in (400, 800):
+        window = Period(START + timedelta(days=days), START + timedelta(days=days) + TICK)
+        spool(bench, manifest_of(records(), window), records())
+    bench.store.loader.drain()
+    await deliver_whole(bench)
+    assert manifests.prune(START + timedelta(days=15), RULES) == 2
+    assert manifests.prune(START + timedelta(days=15), RULES) == 0
+
+
 async def test_old_windows_are_forgotten(bench: Bench, manifests: Manifests) -> None:
     await deliver_whole(bench)
     await deliver_whole(bench, NEXT)
@@ -188,7 +270,7 @@ async def test_the_manifest_of_a_source_that_is_gone_holds_up_no_load(bench: Ben
     assert bench.store.spool.waiting() == []
 
 
-@pytest.mark.parametrize("nonsense", [{COUNT: "9" * 30}, {PARTS: "100001"}, {"X-Cdrelay-Window-End": "soon"}])
+@pytest.mark.parametrize("nonsense", [{COUNT: "9" * 30}, {PARTS: "10001"}, {"X-Cdrelay-Window-End": "soon"}])
 async def test_headers_that_make_no_sense_are_no_manifest_and_cost_no_record(
     bench: Bench, manifests: Manifests, nonsense: dict[str, str]
 ) -> None:

@@ -30,6 +30,7 @@ from cdrelay.wiring import (
     open_foundation,
     open_puller,
 )
+from cdrelay.wiring.alarms import open_watch
 from tests.integration.collector.collector_bench import until
 from tests.integration.collector.pull_processes import FAILED, killed_at_every_moment, killed_before_the_cursor
 from tests.integration.collector.token_bench import KILLED
@@ -230,6 +231,46 @@ async def test_the_stream_does_not_wait_for_a_feed_that_is_not_given(rig: Pull) 
         await rig.pull()
     assert rig.pulled() == 1
     assert ["may be missing" in one for one in rig.told()] == [True]
+
+
+async def test_a_gap_in_pulling_is_an_alarm_for_a_week(rig: Pull) -> None:
+    since, alarms = START - 100 * HOUR, rig.collector.alarms
+    rig.collector.sources.change(NAME, SourceChange(cursor=write_time(since)))
+    watch = open_watch(rig.foundation, rig.collector.store, alarms)
+    for _ in range(3):
+        await rig.pull()
+    watch.look()
+    (alarm,) = [one for one in alarms.standing() if one.kind == "pull-gap"]
+    assert alarm.subject == NAME
+    assert f"from {since:%Y-%m-%d %H:%M} UTC to {START - 48 * HOUR:%Y-%m-%d %H:}" in alarm.what
+    rig.clock.advance(7 * DAY)
+    watch.look()
+    assert "pull-gap" not in {one.kind for one in alarms.standing()}
+
+
+async def test_what_the_feed_refuses_window_after_window_is_one_gap(rig: Pull) -> None:
+    since = START - 40 * HOUR
+    rig.collector.sources.change(NAME, SourceChange(cursor=write_time(since)))
+    rig.front.troubles.extend([(400, b'{"message": "no"}')] * 3)
+    for _ in range(3):
+        await rig.pull()
+    assert len(rig.told()) == 2
+    assert rig.source.gap is not None
+    assert rig.source.gap.start == since
+    assert rig.source.gap.end == datetime.fromisoformat(rig.source.cursor)
+
+
+async def test_a_gap_long_after_another_is_told_by_itself(rig: Pull) -> None:
+    rig.collector.sources.change(NAME, SourceChange(cursor=write_time(START - 100 * HOUR)))
+    for _ in range(6):
+        await rig.pull()
+    assert rig.source.gap is not None
+    assert rig.source.gap.start == START - 100 * HOUR
+    rig.clock.advance(8 * DAY)
+    later = rig.source.cursor
+    await rig.pull()
+    await rig.pull()
+    assert rig.source.gap.start == datetime.fromisoformat(later)
 
 
 async def test_a_window_that_cannot_be_read_whole_is_read_again(rig: Pull) -> None:

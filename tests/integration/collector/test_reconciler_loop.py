@@ -15,8 +15,9 @@ from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.windows import Period
 from cdrelay.control.tables import reconciliations
 from cdrelay.lake.spool import Envelope
+from cdrelay.wiring.alarms import open_alarms, open_watch
 from tests.integration.collector.collector_bench import START, Bench, until
-from tests.support.provider import Call, Provider, Trouble, body_of, calls, organization
+from tests.support.provider import NOTHING, Call, Provider, Trouble, body_of, calls, organization
 
 A = organization(1)
 TEN = START.replace(hour=10, minute=10)
@@ -70,6 +71,11 @@ def from_twelve(provider: Provider) -> bool:
     return any("startTime=2026-11-24T12:00" in request for request in provider.requests)
 
 
+def asked_about(provider: Provider, start: str) -> int:
+    """How often the partner endpoints were asked from that moment on."""
+    return len([request for request in provider.requests if f"startTime={start}" in request])
+
+
 async def test_all_hours_are_compared_after_a_start_and_each_again_at_its_time(
     bench: Bench, provider: Provider
 ) -> None:
@@ -115,6 +121,25 @@ async def test_after_an_outage_of_the_deliveries_its_hours_are_compared(bench: B
     assert causes(bench)[-1] == "outage"
     assert {request.split("startTime=")[1][:16] for request in provider.requests[asked:]} == {"2026-11-24T12:00"}
     assert bench.states() == {(A, 12): "repaired"}
+
+
+async def test_what_is_first_found_short_near_the_edge_is_judged_when_it_has_left(bench: Bench) -> None:
+    """It is called lost, and the alarm goes out, within minutes; and nobody is asked again and again until then."""
+    leaving = START.replace(day=22, hour=13, minute=0)  # its beginning leaves the reach half an hour after the start
+    provider = Provider(
+        bench.clock, history=[], records=calls(A, leaving + 10 * MINUTE, 3), record_troubles={A: NOTHING}
+    )
+    watch = open_watch(bench.foundation, bench.store, alarms := open_alarms(bench.foundation))
+    async with provider:
+        loop = Loop(bench, bench.reconciler(provider))
+        async with loop.running():
+            assert bench.states() == {(A, 13): "short"}
+            requests = len(provider.history_requests), asked_about(provider, "2026-11-22T13")
+            assert requests == (1, 2)  # counts, records
+            assert await loop.minutes_pass(lambda: bench.states() == {(A, 13): "lost"}, most=100) == 90
+            assert (len(provider.history_requests), asked_about(provider, "2026-11-22T13")) == (2, 2)
+    watch.look()
+    assert "records-lost" in {alarm.kind for alarm in alarms.standing()}
 
 
 async def test_a_missing_window_is_asked_for_at_once(bench: Bench, provider: Provider) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from cdrelay.collector.alarms.facts import Facts
 from cdrelay.collector.alarms.store import Alarms
 from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.reconciliation import Progress
 from cdrelay.collector.silence import Explanation, Silence
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.manifest import Manifest, digest_of
@@ -75,12 +76,95 @@ def test_counts_of_none_say_that_there_were_no_calls(bench: Bench, silence: Sile
 
 def test_an_hour_compared_before_it_was_over_proves_nothing(bench: Bench, silence: Silence) -> None:
     compared(bench, TEN + 30 * MINUTE)
-    assert of(silence, TWO).kind == "not asked"
+    assert of(silence, TWO).kind == "asked in part"
+
+
+def test_an_hour_compared_before_its_last_delivery_was_past_proves_nothing(bench: Bench, silence: Silence) -> None:
+    compared(bench, TEN + HOUR + 5 * MINUTE + timedelta(seconds=10))
+    assert of(silence, TWO).kind == "asked in part"
 
 
 def test_of_a_longer_time_every_hour_must_have_been_compared(bench: Bench, silence: Silence) -> None:
     compared(bench)
-    assert of(silence, None, Period(TEN, TEN + 2 * HOUR)).kind == "not asked"
+    assert of(silence, None, AT_TEN).kind == "no calls"
+    assert of(silence, None, Period(TEN, TEN + 2 * HOUR)).kind == "asked in part"
+
+
+async def test_an_hour_of_which_only_the_end_could_be_asked_is_not_without_calls(
+    bench: Bench, provider: Provider
+) -> None:
+    bench.clock.advance(2 * 24 * HOUR - 2 * HOUR)  # half of the hour from ten has left the reach
+    reconciler, silence = bench.reconciler(provider), Silence(bench.database, bench.clock, bench.settings.rules)
+    await reconciler.run_once()
+    found = of(silence, TWO)
+    assert (found.kind, "nobody knows" in found.text) == ("asked in part", True)
+    assert of(silence, TWO, Period(TEN + HOUR, TEN + 2 * HOUR)).kind == "no calls"
+
+
+async def test_what_was_said_of_a_whole_hour_holds_when_its_end_is_asked_again(
+    bench: Bench, provider: Provider
+) -> None:
+    reconciler, silence = bench.reconciler(provider), Silence(bench.database, bench.clock, bench.settings.rules)
+    await reconciler.run_once()
+    bench.clock.advance(2 * 24 * HOUR - 2 * HOUR)
+    await reconciler.run_once()
+    assert any("startTime=2026-11-24T10:30" in request for request in provider.requests)
+    assert of(silence, TWO).kind == "no calls"
+
+
+async def test_an_hour_that_ends_while_a_run_is_under_way_is_asked_for_as_it_is_then(
+    bench: Bench, provider: Provider
+) -> None:
+    """The run was planned when the hour from twelve was under way, and asks for it when it is over."""
+    reconciler, silence = bench.reconciler(provider), Silence(bench.database, bench.clock, bench.settings.rules)
+    late = Period(TEN + 2 * HOUR, TEN + 3 * HOUR)
+
+    def slowly(at: Progress) -> None:
+        if at.done == at.spans - 1:
+            provider.records = calls(ONE, late.end - 20 * MINUTE, 3)
+            bench.clock.advance(40 * MINUTE)
+
+    await reconciler.run_once(progress=slowly)
+    assert of(silence, ONE, late).kind == "records"
+    assert of(silence, TWO, late).kind == "no calls"
+
+
+async def test_an_hour_whose_end_became_due_while_it_was_compared_is_not_taken_for_compared_whole(
+    bench: Bench, provider: Provider
+) -> None:
+    noon = START.replace(minute=0)
+    bench.clock.advance(noon + HOUR + 5 * MINUTE + timedelta(seconds=20) - START)
+    provider.records = [Call(ONE, noon + MINUTE)]
+    bench.deliver(provider.records)
+
+    def slowly(_page: int) -> None:
+        if provider.requests and "startTime=2026-11-24T11:00" in provider.requests[-1]:
+            # The hour from twelve is asked for after that from eleven.
+            bench.clock.advance(timedelta(seconds=20))
+
+    provider.before_page = slowly
+    await bench.reconciler(provider).run_once()
+    assert bench.states() == {(ONE, 12): "open"}
+    assert (
+        of(Silence(bench.database, bench.clock, bench.settings.rules), TWO, Period(noon, noon + HOUR)).kind
+        != "no calls"
+    )
+
+
+def test_what_nobody_asked_about_in_time_is_not_to_be_asked_for_any_more(bench: Bench, silence: Silence) -> None:
+    assert "cdrelay reconcile" in of(silence).text
+    bench.clock.advance(2 * 24 * HOUR)
+    found = of(silence)
+    assert (found.kind, "nobody knows" in found.text) == ("not asked", True)
+
+
+@pytest.mark.parametrize("reason", ["not compared yet", "left the provider's reach uncompared, its beginning"])
+def test_the_state_of_an_hour_is_not_taken_for_what_kept_it_from_being_asked_about(
+    bench: Bench, silence: Silence, reason: str
+) -> None:
+    counted(bench, ONE, 0)
+    write(bench, update(ledger).values(state="open", proof="none", reason=reason))
+    assert of(silence, ONE).kind == "not asked"
 
 
 def test_calls_that_the_provider_counts_and_no_delivery_are_a_webhook_that_is_off(
@@ -142,6 +226,17 @@ def test_while_the_collector_did_not_run_nothing_came(bench: Bench, silence: Sil
 
 def test_what_is_not_due_yet_is_no_silence(silence: Silence) -> None:
     assert of(silence, None, Period(START - HOUR, START)).kind == "too early"
+
+
+def test_a_time_that_could_not_be_pulled_any_more_is_said_to_be_so(bench: Bench) -> None:
+    bench.sources.add("customer", SourceChange(api="https://api.example.com", token=TOKEN), "cdr_stream")
+    silence = Silence(bench.database, bench.clock, bench.settings.rules)
+    assert "gave nothing for this time" in silence.explain("customer", None, AT_TEN).text
+    bench.sources.alter("customer", lambda source: replace(source, gap_from=TEN - HOUR, gap_until=TEN + 5 * MINUTE))
+    found = silence.explain("customer", None, AT_TEN)
+    assert (found.kind, "may be missing" in found.text) == ("missing", True)
+    later = silence.explain("customer", None, Period(TEN + HOUR, TEN + 2 * HOUR))
+    assert later.kind == "unknown"
 
 
 def test_a_source_that_is_not_there_is_an_error(silence: Silence) -> None:

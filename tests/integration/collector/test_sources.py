@@ -160,6 +160,13 @@ async def test_what_another_process_changes_is_known_within_seconds(bench: Bench
         await bench.sources.known("second")
 
 
+async def test_deliveries_are_verified_though_a_token_cannot_be_opened(bench: Bench) -> None:
+    bench.sources.add("webex", GIVEN)
+    with bench.database.write() as connection:
+        connection.execute(update(sources).values(token=b"sealed by another key"))
+    assert (await bench.sources.known("webex")).secrets == ("a secret",)
+
+
 def test_a_source_whose_secrets_cannot_be_opened_does_not_hold_up_the_others(bench: Bench) -> None:
     """Its row was made with another key."""
     bench.sources.add("other", GIVEN)

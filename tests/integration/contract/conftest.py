@@ -69,6 +69,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         disk_reserve_bytes=0,
         history_first_requests_per_minute=0,
         history_page_requests_per_minute=0,
+        token_renewals_per_hour=0,
     )
     foundation = open_foundation(settings, ManualClock(NOW))
     running = assemble(foundation, frozenset({"publisher", "collector", "hub"}))
@@ -101,7 +102,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
             tuple(one.uuid for one in traffic.organizations),
             entries(foundation, "kept", NOW),
             # What has begun is ended and not removed.
-            entries(foundation, "passing", NOW + timedelta(days=1)),
+            # A partner takes along all that is theirs, so the one that may go has nothing.
+            entries(foundation, "passing", NOW + timedelta(days=1))
+            | {"partners": Directory(foundation.database, foundation.clock).add_partner("leaving").id},
             json.loads(next(iter(traffic.records(1, NOW - timedelta(minutes=20), NOW)))),
             integration.client_id,
             secret,

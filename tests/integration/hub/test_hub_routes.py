@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from cdrelay.collector.comparison import STATES
@@ -29,6 +30,24 @@ async def test_status_counts_what_was_loaded_and_put_aside(served: Served) -> No
 
     assert (collector["payloads"], collector["records"], collector["quarantined"]) == (1, 40, 1)
     assert collector["spool_waiting"] == 0
+
+
+async def test_what_left_quarantine_is_not_shown_as_being_there(served: Served) -> None:
+    for _ in range(2):
+        store_records(served, 1)
+    quarantine = served.running.collector.store.quarantine if served.running.collector else None
+    assert quarantine is not None
+    shown = []
+    for payload in [*quarantine.payloads(), None]:
+        served.clock.advance(timedelta(seconds=1))
+        collector = (await served.get("/api/status")).json["collector"]
+        gauge = f"cdrelay_collector_quarantine_records {collector['quarantined']}.0"
+        assert gauge in (await served.get("/metrics")).text
+        assert ("stage got warn" in (await served.get("/")).text) == bool(collector["quarantined"])
+        shown.append((collector["quarantined"], collector["loaded"]["put_aside"]))
+        if payload is not None:
+            quarantine.drop(payload)
+    assert shown == [(2, 2), (1, 2), (0, 2)]
 
 
 async def test_status_tells_completeness_by_hour(served: Served) -> None:
@@ -72,6 +91,7 @@ async def test_metrics_are_the_status_in_prometheus_words(served: Served) -> Non
     }
     assert samples["cdrelay_collector_records",] == 3
     assert samples["cdrelay_collector_records_quarantined_total",] == 1
+    assert samples["cdrelay_collector_quarantine_records",] == 1
     assert all(samples["cdrelay_ledger_windows", state] == 1 for state in STATES)
     assert samples["cdrelay_deliveries", "pending"] == 0
 
@@ -126,3 +146,17 @@ async def test_a_database_that_is_gone_is_told_to_programs_with_503(served: Serv
     assert answer.status == 503
     assert "control database" in answer.text
     assert (await served.get("/metrics")).status == 503
+
+
+async def test_head_is_answered_as_get_without_the_body(served: Served) -> None:
+    gets = ("/", "/healthz", "/readyz", "/metrics", "/api/status", "/ledger", "/sign-in", "/static/hub.css", "/nowhere")
+    async with aiohttp.ClientSession() as session:
+        for path in gets:
+            got = await served.get(path)
+            async with session.head(served.address + path) as head:
+                assert (head.status, await head.text()) == (got.status, ""), path
+                assert head.headers["Content-Type"] == got.headers["Content-Type"], path
+        async with session.head(f"{served.address}/webhooks/webex") as taking:
+            assert (taking.status, taking.headers["Allow"]) == (405, "POST")
+        async with session.head(f"{served.address}/v1/partners/cdrsbyorg") as provider:
+            assert provider.status == 405

@@ -144,7 +144,7 @@ SENSELESS = {
     f"/api/ledger/certificate?source=webex&{DAY}": (400, "orgId: must be the id"),
     CERTIFICATE: (400, "from: must be a date"),
     f"/api/ledger/certificate?source=nobody&orgId={ORG}&{DAY}": (404, "source 'nobody' has no organization"),
-    f"/api/ledger/certificate?source=webex&orgId={org(8)}&{DAY}": (404, "source 'webex' has no organization"),
+    f"/api/ledger/certificate?source=webex&orgId={org(8)}&{DAY}": (404, "no such organization is known"),
 }
 
 

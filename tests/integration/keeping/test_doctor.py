@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from sqlalchemy import update
 
@@ -228,6 +229,21 @@ def test_a_data_file_that_is_damaged_inside_is_found_by_reading_it(home: Path) -
     file = _data_file(home)
     size = file.stat().st_size
     file.write_bytes(b"PAR1" + b"\0" * (size - 8) + b"PAR1")
+    assert wrong(home) == []
+    assert "cannot be read" in only(home, deep=True).what
+
+
+def test_a_column_that_is_damaged_is_found_though_ids_and_times_can_be_read(home: Path) -> None:
+    file = _data_file(home)
+    with duckdb.connect() as engine:
+        begin, size = engine.execute(
+            "SELECT coalesce(dictionary_page_offset, data_page_offset), total_compressed_size FROM parquet_metadata(?)"
+            " WHERE path_in_schema = 'release_time'",
+            [str(file)],
+        ).fetchall()[0]
+    with file.open("r+b") as damaged:
+        damaged.seek(begin)
+        damaged.write(b"\xff" * size)
     assert wrong(home) == []
     assert "cannot be read" in only(home, deep=True).what
 

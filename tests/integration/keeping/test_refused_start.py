@@ -4,16 +4,23 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from cdrelay.cli import lake
+from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
 from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.doctor.checks import examine_all
 from cdrelay.doctor.findings import Examined
+from cdrelay.lake.gone import LakeThere
 from cdrelay.lake.log_repair import LakeUnreadable
 from cdrelay.lake.spool import Spool
+from cdrelay.lake.table import RecordTable
 from cdrelay.lake.upkeep import compact
 from cdrelay.settings import read_settings
-from cdrelay.wiring import open_foundation
+from cdrelay.wiring import claim_roles, open_foundation
+from cdrelay.wiring.erasing import open_eraser
+from cdrelay.wiring.foundation import RoleTaken
 from cdrelay.wiring.keeping import halves_to_copy
 from cdrelay.wiring.living import keys_for_reading
 from tests.integration.keeping.used_home import UsedHome, contents
@@ -144,3 +151,91 @@ def test_a_home_without_any_secret_gets_a_new_key(tmp_path: Path) -> None:
     (tmp_path / "home" / "secret.key").unlink()
     UsedHome(tmp_path / "home").close()
     assert (tmp_path / "home" / "secret.key").exists()
+
+
+@pytest.fixture(params=["lake", "half", "content"])
+def unmounted(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """What a disk held that is not mounted, and where: the lake, all of the half, or the lake in a mount point."""
+    lost = home / "collector" if request.param == "half" else lake_of(home)
+    lost.rename(tmp_path / "unmounted")
+    if request.param == "content":
+        lost.mkdir()
+        (lost / "lost+found").mkdir()
+    return tmp_path / "unmounted", lost
+
+
+def test_a_lake_that_is_gone_is_not_begun_anew(home: Path, unmounted: tuple[Path, Path]) -> None:
+    before = contents(home / "collector")
+    with pytest.raises(LakeUnreadable, match=r"lake of the collector is gone.*begin-anew --half collector"):
+        UsedHome(home)
+    settings = read_settings({"CDRELAY_HOME": str(home), "CDRELAY_DISK_RESERVE_BYTES": "0"})
+    finding = next(one for one in examine_all(Examined(settings, SystemClock())) if one.check == "collector lake")
+    assert (finding.state, "mount its disk" in finding.advice) == ("failed", True)
+    foundation = open_foundation(settings)
+    with pytest.raises(LakeUnreadable):
+        halves_to_copy(foundation)
+    with pytest.raises(LakeUnreadable):
+        open_eraser(foundation)
+    foundation.close()
+    assert contents(home / "collector") == before
+
+    disk, place = unmounted
+    shutil.rmtree(place, ignore_errors=True)
+    disk.rename(place)
+    used = UsedHome(home)
+    assert used.collector.store.lake.total() == 5
+    used.close()
+
+
+def test_the_publisher_refuses_too_and_a_home_without_loads_does_not(home: Path, tmp_path: Path) -> None:
+    shutil.rmtree(home / "publisher" / "lake")
+    with pytest.raises(LakeUnreadable, match="lake of the publisher is gone"):
+        UsedHome(home)
+    UsedHome(tmp_path / "fresh").close()
+    shutil.rmtree(tmp_path / "fresh" / "publisher")
+    UsedHome(tmp_path / "fresh").close()
+
+
+def test_begun_anew_on_purpose_loads_are_numbered_on(home: Path) -> None:
+    """A late record would else be taken for one that was sent before the cut."""
+    used = UsedHome(home)
+    before = used.publisher.store.lake.last_load()
+    used.close()
+    assert lake_command(home, "begin-anew", "--half", "publisher", "--yes").exit_code == 1
+    shutil.rmtree(home / "publisher" / "lake")
+    refused = lake_command(home, "begin-anew", "--half", "publisher", stdin="n\n")
+    assert (refused.exit_code, (home / "publisher" / "lake").exists()) == (1, False)
+    assert lake_command(home, "begin-anew", "--half", "publisher", "--yes").exit_code == 0
+
+    used = UsedHome(home)
+    used.deliver_to(used.publisher.store.spool.put, 2, "intake")
+    used.publisher.store.loader.drain()
+    assert (used.publisher.store.lake.total(), used.publisher.store.lake.last_load()) == (2, before + 1)
+    used.close()
+    assert isinstance(lake_command(home, "begin-anew", "--half", "publisher", "--yes").exception, LakeThere)
+
+
+def test_an_interrupted_beginning_is_finished_by_the_same_command(home: Path) -> None:
+    shutil.rmtree(lake_of(home))
+    RecordTable(lake_of(home))
+    assert lake_command(home, "begin-anew", "--half", "collector", "--yes").exit_code == 0
+    used = UsedHome(home)
+    assert used.collector.store.lake.last_load() == 2
+    used.close()
+
+
+def test_a_lake_is_not_begun_beside_a_process_that_uses_it(home: Path) -> None:
+    shutil.rmtree(lake_of(home))
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(home)}))
+    claim_roles(foundation, ["collector"])
+    done = lake_command(home, "begin-anew", "--half", "collector", "--yes")
+    assert isinstance(done.exception, RoleTaken)
+    foundation.close()
+
+
+def lake_command(home: Path, *words: str, stdin: str = "") -> Result:
+    context = Context(read_settings({"CDRELAY_HOME": str(home)}))
+    try:
+        return CliRunner().invoke(lake.app, words, input=stdin, obj=context)
+    finally:
+        context.close()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 from deltalake import DeltaTable
@@ -140,7 +141,7 @@ def test_a_table_from_before_gets_the_shorter_log_too(lake: LakeBuilder) -> None
     lake.table.shorten_log()
     lake.load(record("b", NOON))
     found = DeltaTable(str(lake.table.folder)).metadata().configuration
-    assert found["delta.logRetentionDuration"] == "interval 1 hours"
+    assert found["delta.logRetentionDuration"] == "interval 3600 seconds"
     assert lake.lake.total() == 2
 
 
@@ -154,6 +155,20 @@ def test_old_versions_of_merged_files_go_when_no_reader_can_need_them(lake: Lake
     lake.table.vacuum(at_once=True)
     assert len(parquet(lake)) == 1
     assert RecordTable(lake.table.folder).snapshot().files == lake.table.snapshot().files
+
+
+def test_how_long_readers_have_is_set_and_a_table_from_before_follows(lake: LakeBuilder, open_lake: Opener) -> None:
+    for number in range(5):
+        lake.load(record(number, NOON))
+    compact(lake.table, lake.engine, many=2)
+    hasty = open_lake(readers=timedelta(seconds=1))
+    sleep(1.1)
+    assert hasty.loader.keep_up().files_deleted == 5
+    assert parquet(hasty) == {file.path for file in hasty.table.snapshot().files}
+    sleep(1.1)
+    hasty.loader.keep_up()
+    assert len(list(log_of(lake).glob("*.json"))) < 5
+    assert hasty.lake.total() == open_lake().lake.total() == 5
 
 
 def test_the_files_of_another_process_are_no_orphans_however_long_one_did_not_look(

@@ -185,6 +185,19 @@ async def test_administrators_come_and_go_without_passwords(peopled: Api) -> Non
     assert (await peopled.ask("GET", path))[0] == 404
 
 
+async def test_a_partner_goes_with_all_that_is_theirs(peopled: Api) -> None:
+    await peopled.add("partners", name="Other")
+    for name in ("Reseller", "Other"):
+        await peopled.add("relations", partnerId=name, orgId=ORG)
+        await peopled.add("administrators", partnerId=name, email=f"ada@{name}.example", name="Ada", role="full")
+    _, there = await peopled.ask("GET", "/partners/Reseller")
+    assert (await peopled.ask("DELETE", "/partners/Reseller"))[0] == 404  # a name is not enough to lose all by
+    assert (await peopled.ask("DELETE", f"/partners/{there['id']}"))[0] == 204
+    assert (await peopled.ask("DELETE", f"/partners/{there['id']}"))[0] == 404
+    for kind, number in (("partners", 1), ("relations", 1), ("administrators", 1), ("organizations", 2)):
+        assert len((await peopled.ask("GET", f"/{kind}"))[1]["items"]) == number
+
+
 @pytest.mark.parametrize("kind", ALL)
 async def test_pages_follow_each_other_by_link_and_hold_each_entry_once(peopled: Api, kind: str) -> None:
     for number in range(5):

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import delete
 
 from cdrelay.contract.manifest import digest_of
 from cdrelay.contract.windows import EPOCH, Period
-from cdrelay.control.tables import partners
 from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.partner_removal import PartnerRemoval
 from cdrelay.publisher.directory.relations import Relations
+from cdrelay.publisher.errors import PartnerUnknown
 from cdrelay.publisher.parties import Partner, ResourceType
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id, served
 from tests.integration.publisher.test_partner_api import COUNTS, RECORDS, Api, times
@@ -230,8 +230,11 @@ def test_what_waits_goes_with_a_partner_that_is_removed_and_others_have_theirs(b
     bench.spool(call("a"))
     bench.advance(minutes=5)
     bench.ticker().tick_once()
-    with bench.foundation.database.write() as connection:
-        connection.execute(delete(partners).where(partners.c.id == gone.id))
+    removal = PartnerRemoval(bench.foundation.database)
+    assert removal.belongings(gone.id)["pending deliveries"] == 1
+    removal.remove(gone.id)
+    with pytest.raises(PartnerUnknown):
+        removal.belongings(gone.id)
     assert [one.delivery.partner_id for one in bench.outbox.due(bench.clock.now())] == [stays.id]
     bench.advance(minutes=5)
     bench.ticker().tick_once()

@@ -300,6 +300,24 @@ async def test_lifetimes_are_those_of_the_settings(tmp_path: Path) -> None:
         assert (await office.refresh(tokens["refresh_token"]))[0] == 400
 
 
+async def test_a_refresh_token_is_good_for_so_many_access_tokens_an_hour(tmp_path: Path) -> None:
+    async with opened(tmp_path / "home", token_renewals_per_hour=2) as office:
+        first, other = (await office.granted())["refresh_token"], (await office.granted())["refresh_token"]
+        fields = {"grant_type": "refresh_token", "refresh_token": first}
+        asked = fields | {"client_id": office.app.client_id, "client_secret": office.secret}
+        assert (await office.refresh(first, scope="spark:all"))[0] == 400  # which uses up nothing
+        office.clock.advance(timedelta(minutes=20))
+        assert [(await office.refresh(first))[0] for _ in range(2)] == [200, 200]
+        office.clock.advance(timedelta(minutes=10))
+
+        status, body, headers = await office.post("/v1/access_token", asked)
+        assert (status, body["error"], headers["Retry-After"]) == (429, "slow_down", str(50 * 60))
+        assert body["errorCode"] == 429
+        assert (await office.refresh(other))[0] == 200
+        office.clock.advance(timedelta(minutes=50))
+        assert (await office.refresh(first))[0] == 200
+
+
 async def test_a_refresh_may_ask_for_less_but_not_for_more(office: Office) -> None:
     tokens = await office.granted(scope=f"{CDR_SCOPE} spark:kms")
     status, less = await office.refresh(tokens["refresh_token"], scope="spark:kms")

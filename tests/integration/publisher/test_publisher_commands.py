@@ -62,6 +62,33 @@ def test_partners_and_organizations_are_set_up_and_listed(run: Run) -> None:
     assert "Customer" in run("organization", "list").stdout
 
 
+def test_a_partner_is_removed_with_all_that_is_theirs(run: Run) -> None:
+    partner = run("partner", "add", "Reseller").stdout.strip()
+    run("organization", "add", ORG, "--partner", "Reseller")
+    run("webhook", "set", "Reseller", URL, "--unsigned")
+    run("token", "create", "Reseller")
+    run("tick")
+    run("tick")
+
+    tried = data(run("partner", "remove", "Reseller", "--dry-run", "--json"))
+    there = {what: number for what, number in tried["belongings"].items() if number}
+    assert there == {"access tokens": 1, "relations": 1, "webhooks": 1}
+    asked = run("partner", "remove", "Reseller", stdin="n\n")
+    assert (asked.exit_code, "relations" in asked.stdout, f"Remove Reseller ({partner})" in asked.stderr) == (
+        1,
+        True,
+        True,
+    )
+    assert run("partner", "remove", "Reseller", "--json").exit_code == 2
+    assert len(data(run("partner", "list", "--json"))) == 1
+
+    assert "Reseller is removed" in run("partner", "remove", "Reseller", "--yes").stderr
+    assert (data(run("partner", "list", "--json")), data(run("token", "list", "--json"))) == ([], [])
+    assert data(run("organization", "list", "--json"))[0]["partners"] == []
+    with pytest.raises(PartnerUnknown):
+        run("partner", "remove", partner, "--yes")
+
+
 def test_empty_lists_say_what_to_do_on_stderr_and_are_empty_for_programs(run: Run) -> None:
     for group in ("partner", "organization", "token", "intake-key"):
         result = run(group, "list")

@@ -11,6 +11,7 @@ import pytest
 from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.callbacks.retry import Delivered
 from cdrelay.contract.windows import Period
+from cdrelay.lake.cut import Cut
 from cdrelay.publisher.delivery.deliveries import Attempt, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts, Judged
@@ -363,6 +364,48 @@ async def test_the_loop_ticks_on_every_multiple_and_goes_on_after_an_error(bench
     loop.cancel()
     await asyncio.gather(loop, return_exceptions=True)
     assert any("OSError" in one.what for one in bench.incidents.latest())
+
+
+def test_cuts_that_no_window_is_between_any_more_go_and_nothing_is_sent_twice(bench: Bench) -> None:
+    partner = bench.partner()
+    bench.hook(partner)
+    bench.spool(record("first", minutes(-1)))
+    reach, ticker = bench.settings.rules.reach, bench.ticker(keep_log=timedelta(days=3))
+    for _ in range(3):
+        bench.advance(minutes=5)
+        ticker.tick_once()
+    cut = bench.outbox.windows()
+    assert ticker.tick_once().cut == 0
+    bench.advance(days=4)
+    ticker.tick_once()  # after a long silence: what is in reach is cut, and the old ones are of no more use
+    kept = bench.cuts.between(Period(START, bench.clock.now() + timedelta(days=1)))
+    oldest = bench.clock.now() - timedelta(days=3)
+    assert [one.tick for one, _ in kept if one.tick < oldest] == [minutes(15)]  # the state before the next
+    assert bench.outbox.windows() > cut
+    assert bench.outbox.windows() == len(kept) + 2
+    bench.advance(days=2)
+    ticker.tick_once()
+    assert bench.cuts.forget_before(bench.clock.now() - reach) >= 0
+    earliest = bench.cuts.between(Period(bench.clock.now() - reach, bench.clock.now()))
+    assert all(before is not None for _, before in earliest)
+    resent = bench.resending().send_again(partner.id, Period(earliest[1][0].tick, earliest[2][0].tick))
+    assert resent.windows == 1
+    assert [one.records for one in bench.outbox.latest(10_000) if one.round] == [0]
+
+
+def test_a_cut_that_is_not_spread_and_the_one_before_it_stay_however_old(bench: Bench) -> None:
+    for number in range(1, 6):
+        bench.cuts.add(minutes(5 * number), Cut(number, minutes(5 * number - 5)))
+        if number != 3:
+            bench.cuts.mark_spread(minutes(5 * number), bench.clock.now())
+    assert bench.cuts.forget_before(minutes(1_000)) == 1
+    assert bench.cuts.before(minutes(15)) == Cut(2, minutes(5))
+    bench.cuts.mark_spread(minutes(15), bench.clock.now())
+    assert bench.cuts.forget_before(minutes(1_000)) == 3
+    assert bench.cuts.forget_before(minutes(1_000)) == 0
+    last = bench.cuts.last()
+    assert last is not None
+    assert (last.tick, bench.outbox.windows()) == (minutes(25), 5)
 
 
 def test_the_delivery_log_forgets_what_is_old_and_no_longer_pending(bench: Bench) -> None:

@@ -33,6 +33,32 @@ def gone(*minutes_ago: int, parts: tuple[int, ...] | None = None) -> list[Missin
     return [MissingWindow(Period(end - RULES.tick, end), parts) for end in ends]
 
 
+def test_a_gap_in_pulling_is_told_for_a_week_after_it_was_found() -> None:
+    gap = Period(NOW - 100 * HOUR, NOW - 48 * HOUR)
+    (cause,) = conditions.pull_gap(known(kind="cdr_stream", gap=gap, gap_found_at=NOW - 6 * DAY), NOW, RULES)
+    assert (cause.kind, cause.subject) == ("pull-gap", "webex")
+    assert "from 2026-11-20 08:31 UTC to 2026-11-22 12:31 UTC" in cause.what
+    assert conditions.pull_gap(known(kind="cdr_stream", gap=gap, gap_found_at=NOW - 7 * DAY), NOW, RULES) == []
+    assert conditions.pull_gap(known(kind="cdr_stream"), NOW, RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("unreadable", "says"),
+    [
+        (["secret", "token"], "its secret, token. Its deliveries are refused with 503, and its provider is not asked"),
+        (["client_secret"], "its client secret. Its provider is not asked"),
+    ],
+)
+def test_what_cannot_be_opened_is_named_with_what_follows(unreadable: list[str], says: str) -> None:
+    (cause,) = conditions.source_unreadable("webex", unreadable)
+    assert (cause.kind, cause.subject) == ("source-unreadable", "webex")
+    assert says in cause.what
+
+
+def test_a_source_that_can_be_opened_is_no_alarm() -> None:
+    assert conditions.source_unreadable("webex", []) == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_alarm_has_a_page_that_says_what_to_do(kind: str) -> None:
     text = (ROOT / page_of(kind)).read_text("utf-8")

@@ -114,6 +114,19 @@ def test_records_beyond_the_count_are_told_and_do_not_make_it_incomplete() -> No
     )
 
 
+def test_counts_are_only_called_equal_where_they_are() -> None:
+    surplus = row(1, state="surplus", expected=5, stored=7)
+    made = certificate(hour(0, row(), 5), hour(1, surplus, 7), hour(2, row(2), 5))
+
+    assert made.statement == (
+        "Complete: all 15 records that the provider counts in the 3 hours of this period are stored."
+        " Hours proved: 2 by equal counts,"
+        " 1 by counts alone, with more stored than the provider counts (2 records more)."
+        " Beyond that, 2 records are stored that the provider does not count."
+    )
+    assert as_json(made)["proofs"] == {"ids": 0, "counts": 2, "surplus": 1}
+
+
 @pytest.mark.parametrize(("due", "finding"), [(True, "not compared"), (False, "undecided")])
 def test_an_open_hour_without_proof_was_not_compared_once_it_is_over(due: bool, finding: str) -> None:
     assert hour(0, row(state="open", proof="none"), 5, due=due).finding == finding

@@ -169,6 +169,12 @@ def test_a_surplus_is_looked_at_again_as_soon_as_a_short_hour_is() -> None:
     assert next_check("surplus", window, NOW, RULES) == next_check("short", window, NOW, RULES) == NOW + HOUR / 2
 
 
+def test_what_is_short_near_the_edge_is_judged_as_soon_as_it_has_left_the_reach() -> None:
+    window = Period(NOW, NOW + HOUR)
+
+    assert next_check("short", window, window.start + RULES.reach - HOUR / 2, RULES) == window.end + RULES.reach
+
+
 @given(minutes=st.integers(0, 3_000), state=st.sampled_from(["open", "matched", "short", "repaired", "surplus"]))
 def test_the_next_check_lies_ahead_and_none_is_left_only_near_the_edge(minutes: int, state: str) -> None:
     window = Period(NOW, NOW + HOUR)
@@ -180,6 +186,9 @@ def test_the_next_check_lies_ahead_and_none_is_left_only_near_the_edge(minutes: 
     if now < edge:
         assert found is not None
         assert found <= edge
+    elif state == "short" and now < (gone := window.end + RULES.reach):
+        assert found is not None
+        assert found <= gone
     assert next_check("lost", window, now, RULES) is None
 
 

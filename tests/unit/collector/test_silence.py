@@ -31,6 +31,11 @@ NO_RIGHTS = "the provider answered 403 to /counts"
         ({"missing_windows": 1, "deliveries": 5}, "no deliveries", "1 window "),
         ({"askable": False}, "not asked", "webex has no address"),
         ({}, "not asked", "cdrelay reconcile"),
+        ({"out_of_reach": True}, "not asked", "nobody knows whether there were calls"),
+        ({"in_part": True}, "asked in part", "`cdrelay reconcile` compares the rest"),
+        ({"in_part": True, "out_of_reach": True}, "asked in part", "nobody knows whether there were calls"),
+        ({"in_part": True, "stopped": STOPPED}, "not running", "only a part of this time was compared"),
+        ({"in_part": True, "missing_windows": 1}, "no deliveries", "only a part of this time was compared"),
         ({"deliveries": 12}, "not asked", "cdrelay reconcile"),  # deliveries of others prove nothing
     ],
 )

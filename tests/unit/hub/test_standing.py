@@ -45,6 +45,7 @@ def collector(ago: int = 2, **states: int) -> CollectorStatus:
         hours=hours,
         alarms=[],
         drift=DriftTotals(),
+        quarantined=0,
     )
 
 

@@ -163,6 +163,15 @@ def records_lost(source: str, lost: Incomplete | None) -> list[Cause]:
     return [Cause("records-lost", source, what)]
 
 
+def pull_gap(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:
+    """What could not be pulled any more. Nothing counts what it held, so it is told for a week and no longer."""
+    if source.gap is None or source.gap_found_at is None or source.gap_found_at <= now - LOST_REACHES * rules.reach:
+        return []
+    span = f"from {_moment(source.gap.start)} to {_moment(source.gap.end)}"
+    what = f"Records of {source.name} {span} may be missing: its provider does not give them any more."
+    return [Cause("pull-gap", source.name, what)]
+
+
 def lately_lost(now: datetime, rules: Rules) -> Period:
     """Where windows start of which there is an alarm that they are lost: they left the reach within a week."""
     return Period(now - (1 + LOST_REACHES) * rules.reach, now)
@@ -187,6 +196,18 @@ def token_expiring(source: KnownSource, now: datetime) -> list[Cause]:
         )
     what = "; ".join(said)
     return [Cause("token-expiring", name, f"{what[0].upper()}{what[1:]}.")] if said else []
+
+
+def source_unreadable(name: str, unreadable: Sequence[str]) -> list[Cause]:
+    """`unreadable` are the secrets and tokens of a source that the key that is there does not open."""
+    if not unreadable:
+        return []
+    closed = ", ".join(column.replace("_", " ") for column in unreadable)
+    follows = "Its provider is not asked for anything."
+    if {"secret", "previous_secret"} & set(unreadable):
+        follows = "Its deliveries are refused with 503, and its provider is not asked for anything."
+    what = f"The key that is there does not open what is kept of {name}: its {closed}. {follows}"
+    return [Cause("source-unreadable", name, what)]
 
 
 def disk_full(free: int | None, reserve: int) -> list[Cause]:

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, func, select
 
+from cdrelay.collector.agenda import LAST_COMPARED
 from cdrelay.collector.manifests import MissingWindow
-from cdrelay.collector.source_settings import is_reconcilable, is_renewable
+from cdrelay.collector.source_settings import gap_of, is_reconcilable, is_renewable
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
@@ -35,6 +36,9 @@ class KnownSource:
     token_problem: str | None = None
     pulled_at: datetime | None = None
     pull_problem: str | None = None
+    gap: Period | None = None
+    """What could not be pulled any more, lately."""
+    gap_found_at: datetime | None = None
     delivered_at: datetime | None = None
     """When the last delivery came; None: none ever did."""
     usual_gap: timedelta | None = None
@@ -48,7 +52,7 @@ class ComparedHour:
     """An hour of a source that its provider was asked about."""
 
     compared_at: datetime | None
-    """When its counts were last compared; None: never."""
+    """When counts of it were last compared, be it in part; None: never."""
     failures: int
     """How often in a row asking has failed."""
     problem: str | None
@@ -112,6 +116,8 @@ class Facts:
             token_problem=row.token_problem,
             pulled_at=row.pulled_at,
             pull_problem=row.pull_problem,
+            gap=gap_of(row),
+            gap_found_at=row.gap_found_at,
             delivered_at=delivered,
             usual_gap=gap,
             counted_since=counted,
@@ -124,7 +130,7 @@ class Facts:
     def hours(self, source: str, starts: Period) -> dict[datetime, ComparedHour]:
         """The hours that begin in a period and were asked about, by their starts."""
         hour = compared_hours.c
-        asked = select(hour.window_start, hour.compared_at, hour.failures, hour.problem).where(
+        asked = select(hour.window_start, LAST_COMPARED, hour.failures, hour.problem).where(
             hour.source == source, hour.window_start >= starts.start, hour.window_start < starts.end
         )
         # Of all sources, which are few: with the source in it SQLite would rather read all that the ledger has of it.

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from cdrelay.clock import Clock
 from cdrelay.collector.alarms.kinds import Cause
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forget
 from cdrelay.control.tables import alarms
 
 TOLD_EVERY = timedelta(days=1)
@@ -92,6 +93,10 @@ class Alarms:
         with self._database.write() as connection:
             self._write(connection, alarm)
             self._tell(connection, alarm, "cleared")
+
+    def forget_before(self, moment: datetime) -> int:
+        """Remove those that were over before; how many. One that stands stays, however old."""
+        return forget(self._database, alarms, alarms.c.cleared_at < moment)
 
     def standing(self) -> list[Alarm]:
         """Those whose cause is there, the oldest first."""

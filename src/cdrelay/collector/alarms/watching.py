@@ -14,6 +14,7 @@ from cdrelay.collector.alarms.facts import Facts
 from cdrelay.collector.alarms.kinds import Cause
 from cdrelay.collector.alarms.store import Alarms
 from cdrelay.collector.drift import Drift
+from cdrelay.collector.sources import Sources
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
@@ -44,6 +45,7 @@ class Watch:
         self,
         alarms: Alarms,
         facts: Facts,
+        sources: Sources,
         drift: Drift,
         loader: KeepsUp,
         clock: Clock,
@@ -55,6 +57,7 @@ class Watch:
         """`alive` is the file of the last sign of life; `reserve` are the bytes of the disk that are never used."""
         self._alarms = alarms
         self._facts = facts
+        self._sources = sources
         self._drift = drift
         self._loader = loader
         self._clock = clock
@@ -83,8 +86,10 @@ class Watch:
         if not waiting:
             # Otherwise nobody knows what has arrived.
             self._judge(("window-missing", "source-silent"), self._arrivals, now)
-        self._judge(("repair-failed", "records-near-edge", "records-lost"), self._completeness, now)
+        completeness = ("repair-failed", "records-near-edge", "records-lost", "pull-gap")
+        self._judge(completeness, self._completeness, now)
         self._judge(("token-expiring",), self._tokens, now)
+        self._judge(("source-unreadable",), self._secrets, now)
         self._judge(("schema-drift",), self._deviations, now)
         self._judge(("upkeep-failed",), self._upkeep, now)
         self._drift.told(self._drift.untold(), now)
@@ -139,10 +144,15 @@ class Watch:
             yield from conditions.repair_failed(source.name, short.get(source.name), hours)
             yield from conditions.records_near_edge(source, leaving.get(source.name), hours, now, rules)
             yield from conditions.records_lost(source.name, lost.get(source.name))
+            yield from conditions.pull_gap(source, now, rules)
 
     def _tokens(self, now: datetime) -> Iterable[Cause]:
         for source in self._facts.sources(now):
             yield from conditions.token_expiring(source, now)
+
+    def _secrets(self, _now: datetime) -> Iterable[Cause]:
+        for name, columns in self._sources.unreadable().items():
+            yield from conditions.source_unreadable(name, columns)
 
     def _deviations(self, now: datetime) -> Iterable[Cause]:
         return conditions.schema_drift(self._drift.rows(), now)

@@ -22,7 +22,7 @@ from cdrelay.contract.windows import Period, ceil_to, floor_to
 from cdrelay.hub.ledger.addresses import read_beginning
 from cdrelay.hub.ledger.answers import CertificateAnswer, LedgerAnswer, Refusal, map_json, repair_json
 from cdrelay.hub.ledger.asked import ROWS, STATES, Asked
-from cdrelay.hub.ledger.parts import LedgerParts
+from cdrelay.hub.ledger.parts import LedgerParts, no_organization
 
 MOST_HOURS = 7 * 24
 _MOMENT = (
@@ -108,7 +108,7 @@ def _certificate(parts: LedgerParts, query: Mapping[str, str]) -> Response:
             raise ParameterError("format", f"must be one of {', '.join(_FORMATS)}")
         key = parts.key(query.get("source", ""), organization, period)
         if key is None:
-            return _refused(404, f"source {query.get('source', '')[:64]!r} has no organization {organization!r}")
+            return _refused(404, no_organization(query.get("source", ""), organization))
         made = parts.certificates.certificate(key.source, key.org_uuid, period)
     except (ParameterError, CertificateRefused) as error:
         return _refused(400, str(error))

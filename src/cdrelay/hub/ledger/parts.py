@@ -54,6 +54,14 @@ class LedgerParts:
         return None if found.kind == "records" else found
 
 
+def no_organization(source: str, org_uuid: str) -> str:
+    """What programs are told where `LedgerParts.key` finds none."""
+    return (
+        f"no such organization is known: source {source[:64]!r} has no organization {org_uuid!r}, neither in its ledger"
+        " nor with records of this time in the lake"
+    )
+
+
 def page(template: str, *, status: int = 200, path: str = PATH, now: datetime, **context: Any) -> Response:
     """A page of the ledger; `path` is that of the navigation."""
     return render_page(f"ledger/{template}", None, status=status, path=path, navigation=NAVIGATION, now=now, **context)

@@ -4,6 +4,13 @@
 -- How many records each organization has in a half-open period of Report time.
 SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_time < $end GROUP BY org_uuid;
 
+-- name: count_by_organization_of_source
+-- The same of the records whose stored version came by one source.
+SELECT org_uuid, count(*)
+FROM {{rows}}
+WHERE source = $source AND report_time >= $start AND report_time < $end
+GROUP BY org_uuid;
+
 -- name: page_ends
 -- Where a page of one organization's records ends: its last record and, when there is a next page, that one's first.
 SELECT {{moment}}, report_id

@@ -6,6 +6,7 @@ raise DatabaseUnavailable when the database is gone.
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from cdrelay.control.tables import (
 )
 from cdrelay.publisher.access.consent import Asked, Sender, scopes_of
 from cdrelay.publisher.access.integrations import Integration, end_grants
-from cdrelay.publisher.errors import OAuthError
+from cdrelay.publisher.errors import OAuthError, RenewedTooOften
 from cdrelay.publisher.parties import TOKEN_LIFETIME, Administrator
 
 CODE_LIFETIME = timedelta(minutes=5)
@@ -69,7 +70,15 @@ class Consent:
 class OAuth:
     """Consents and tokens."""
 
-    def __init__(self, database: Database, clock: Clock, lifetimes: TokenLifetimes | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        lifetimes: TokenLifetimes | None = None,
+        seconds_to_wait: Callable[[str], int] = lambda grant_id: 0,
+    ) -> None:
+        """`seconds_to_wait` says when the refresh token of a consent may be used; 0: now, and that counts."""
+        self._seconds_to_wait = seconds_to_wait
         self._database = database
         self._clock = clock
         self._lifetimes = lifetimes or TokenLifetimes()
@@ -126,7 +135,8 @@ class OAuth:
     def refresh(self, integration: Integration, refresh_token: str, scope: str = "") -> Tokens:
         """A new access token, with fewer scopes when asked; the refresh token is the same and lasts anew.
 
-        Access tokens before it hold until they expire. Raises OAuthError `invalid_grant`, `invalid_scope`.
+        Access tokens before it hold until they expire. Raises OAuthError `invalid_grant`, `invalid_scope`, and
+        RenewedTooOften.
         """
         now = self._clock.now()
         this = refresh_tokens.c.token_sha256 == token_hash(refresh_token)
@@ -140,6 +150,9 @@ class OAuth:
             scopes = scopes_of(scope) or scopes_of(row.scope)
             if not set(scopes) <= set(scopes_of(row.scope)):
                 raise OAuthError("invalid_scope", "the administrator has not consented to all of that")
+            # Last: what is refused for another reason costs nothing.
+            if seconds := self._seconds_to_wait(row.grant_id):
+                raise RenewedTooOften(seconds)
             over = (access_tokens.c.grant_id == row.grant_id) & (access_tokens.c.expires_at <= now)
             connection.execute(delete(access_tokens).where(over))
             until = now + self._lifetimes.refresh

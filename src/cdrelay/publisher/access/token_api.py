@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,7 +16,7 @@ from cdrelay.publisher.access.forms import Form, read_form
 from cdrelay.publisher.access.integrations import Integration, Integrations
 from cdrelay.publisher.access.oauth import OAuth, Tokens
 from cdrelay.publisher.api_errors import ErrorAnswer, tracking_of
-from cdrelay.publisher.errors import FormRefused, OAuthError
+from cdrelay.publisher.errors import FormRefused, OAuthError, RenewedTooOften
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -55,9 +55,16 @@ _REVOKED_FIELDS = {
     "token": "An access token, or a refresh token, which ends the whole consent",
     "token_type_hint": "Passed over",
 }
-_RESPONSES = {
+_STATUS = {"invalid_client": 401, "slow_down": 429}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"model": TokenError, "description": "What is asked cannot be given; `error` says why"},
     401: {"model": TokenError, "description": "The client id is unknown or the secret is not its own"},
+}
+
+_TOO_OFTEN: dict[str, Any] = {
+    "model": TokenError,
+    "description": "The refresh token was used too often lately",
+    "headers": {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}},
 }
 
 
@@ -92,7 +99,7 @@ def token_router(integrations: Integrations, oauth: OAuth) -> APIRouter:
         "/access_token",
         response_model=TokenAnswer,
         summary="Tokens for a code, or a new access token for a refresh token",
-        responses=_RESPONSES,  # type: ignore[arg-type]
+        responses={**_RESPONSES, 429: _TOO_OFTEN},
         openapi_extra=_form_described(_FIELDS, ["grant_type"]),
     )
     def access_token(request: Request, given: Given) -> Response:
@@ -107,7 +114,7 @@ def token_router(integrations: Integrations, oauth: OAuth) -> APIRouter:
         summary="Give a token back",
         status_code=200,
         response_class=Response,
-        responses=_RESPONSES,  # type: ignore[arg-type]
+        responses=_RESPONSES,
         openapi_extra=_form_described(_REVOKED_FIELDS, ["token"]),
     )
     def revoke(request: Request, given: Given) -> Response:
@@ -133,11 +140,13 @@ def _answered(
             raise given
         return work(_client(request, given, integrations), given)
     except OAuthError as error:
-        status = 401 if error.code == "invalid_client" else 400
+        status = _STATUS.get(error.code, 400)
         tracking = tracking_of(request)
         body = error_body(status, str(error), tracking) | {"error": error.code, "error_description": str(error)}
-        basic = {"WWW-Authenticate": 'Basic realm="cdrelay"'} if status == 401 else {}
-        return JSONResponse(body, status, {**_NO_STORE, **basic, TRACKING_HEADER: tracking})
+        more = {"WWW-Authenticate": 'Basic realm="cdrelay"'} if status == 401 else {}
+        if isinstance(error, RenewedTooOften):
+            more["Retry-After"] = str(error.seconds)
+        return JSONResponse(body, status, {**_NO_STORE, **more, TRACKING_HEADER: tracking})
 
 
 def _tokens(oauth: OAuth, client: Integration, form: Form) -> Tokens:

@@ -1,12 +1,16 @@
-"""The cuts of the ticks, in the control database. A cut is written once and never changed: windows lie between two."""
+"""The cuts of the ticks, in the control database. A cut is written once and never changed: windows lie between two.
+
+When no window can be sent again whose beginning or end it is, it goes.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import count_of, forget
 from cdrelay.control.tables import cuts
 from cdrelay.lake.cut import Cut
 
@@ -20,7 +24,7 @@ class TickCut:
 
 
 class Cuts:
-    """All cuts so far. Blocking; methods raise DatabaseUnavailable."""
+    """The cuts. Blocking; methods raise DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -32,7 +36,7 @@ class Cuts:
         return None if row is None else _tick_cut(row)
 
     def before(self, tick: datetime) -> Cut | None:
-        """That of the tick before; None for the very first."""
+        """That of the tick before; None for the very first, and for the oldest that is still there."""
         earlier = select(cuts).where(cuts.c.tick < tick).order_by(cuts.c.tick.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(earlier).one_or_none()
@@ -62,6 +66,17 @@ class Cuts:
         """Every partner's deliveries of the tick are written."""
         with self._database.write() as connection:
             connection.execute(update(cuts).where(cuts.c.tick == tick).values(spread_at=now))
+
+    def forget_before(self, tick: datetime) -> int:
+        """Remove the cuts of ticks before that one which no window is between any more; how many.
+
+        The last of them stays, as the state before the next one's, and so does all of what is not spread yet.
+        """
+        with self._database.read() as connection:
+            pending = connection.scalar(select(func.min(cuts.c.tick)).where(cuts.c.spread_at.is_(None)))
+            before = tick if pending is None else min(tick, pending)
+            last = connection.scalar(select(func.max(cuts.c.tick)).where(cuts.c.tick < before))
+        return 0 if last is None else forget(self._database, cuts, cuts.c.tick < last, {"cuts": count_of(cuts)})
 
 
 def _tick_cut(row: Row[tuple[object, ...]]) -> TickCut:

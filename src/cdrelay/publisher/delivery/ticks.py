@@ -69,7 +69,7 @@ class Ticker:
         rules: Rules,
         keep_log: timedelta | None = None,
     ) -> None:
-        """`keep_log` is how long the deliveries of a tick stay in the log; None keeps them for ever."""
+        """`keep_log` is how long a tick's cut and deliveries are kept, at least the reach; None keeps them for ever."""
         self._cuts = cuts
         self._lake = lake
         self._loader = loader
@@ -156,4 +156,6 @@ class Ticker:
             self._incidents.record("send", f"{given_up} deliveries were given up: their windows are out of reach")
         self._outbox.sweep()
         if self._keep_log is not None:
-            self._outbox.forget_before(self._clock.now() - max(self._keep_log, self._rules.reach))
+            oldest = self._clock.now() - max(self._keep_log, self._rules.reach)
+            self._outbox.forget_before(oldest)
+            self._cuts.forget_before(oldest)

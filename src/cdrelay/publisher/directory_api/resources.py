@@ -11,6 +11,7 @@ from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.access.operator_keys import OperatorKeys
 from cdrelay.publisher.bulk.importing import Bulk
 from cdrelay.publisher.directory.licences import Licences
+from cdrelay.publisher.directory.partner_removal import PartnerRemoval
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.directory.relations import Relations
 from cdrelay.publisher.directory.rows import AdministratorRow, LicenceRow, OrganizationRow, PartnerRow, RelationRow
@@ -41,7 +42,7 @@ def open_directory_api(database: Database, clock: Clock, administrators: Adminis
     """The whole of `/v1/directory`."""
     directory = Directory(database, clock)
     resources = [
-        _partners(directory),
+        _partners(directory, PartnerRemoval(database)),
         _organizations(directory),
         _relations(directory, Relations(database, clock)),
         _licences(directory, Licences(database, clock)),
@@ -50,7 +51,7 @@ def open_directory_api(database: Database, clock: Clock, administrators: Adminis
     return directory_router(resources, Bulk(database, clock), OperatorKeys(database, clock))
 
 
-def _partners(directory: Directory) -> Resource:
+def _partners(directory: Directory, removal: PartnerRemoval) -> Resource:
     def listed(asked: Paged, limit: int) -> Sequence[Partner]:
         return _page(directory.partners(), lambda one: one.id, asked, limit)
 
@@ -62,7 +63,16 @@ def _partners(directory: Directory) -> Resource:
         return there if change.name is None else directory.rename_partner(there.id, change.name)
 
     return Resource(
-        "partners", "a partner", PartnerAnswer, Paged, PartnerChange, listed, directory.partner, add, changed
+        "partners",
+        "a partner",
+        PartnerAnswer,
+        Paged,
+        PartnerChange,
+        listed,
+        directory.partner,
+        add,
+        changed,
+        removal.remove,
     )
 
 

@@ -1,0 +1,44 @@
+"""A lake that is not there though it was: its disk is not mounted, or its folder was deleted.
+
+An empty one in its place would take new records as if nothing had been before: the old ones would be missing without a
+word, and loads would get numbers that windows were cut by already.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cdrelay.errors import CdrelayError
+from cdrelay.lake.log_repair import LakeUnreadable
+from cdrelay.lake.table import RecordTable
+
+
+class LakeThere(CdrelayError):
+    """There is a lake, or there never was one: nothing to begin anew."""
+
+
+def gone(folder: Path, last_load: Callable[[], int]) -> bool:
+    """Whether there is nothing of a lake that had loads. `last_load` gives the number of the last known; 0: none."""
+    return not any(folder.glob("*/*")) and last_load() > 0
+
+
+def refuse_if_gone(folder: Path, half: str, last_load: Callable[[], int]) -> None:
+    """Raises LakeUnreadable, which says what to do, where the lake is `gone`."""
+    if gone(folder, last_load):
+        raise LakeUnreadable(
+            f"the lake of the {half} is gone: {folder} is missing or empty, and records were stored in it. Mount its"
+            f" disk, or put it back from a backup (docs/operations/doctor.md, Lake). To go on without its records:"
+            f" `cdrelay lake begin-anew --half {half}`"
+        )
+
+
+def begin_anew(folder: Path, half: str, last_load: int) -> None:
+    """Make an empty lake in the place of one that is gone; its loads are numbered on. Again after a crash is harmless.
+
+    With numbers from 1, the publisher would take late records for some that were sent before. Raises LakeThere.
+    """
+    if not last_load:
+        raise LakeThere(f"nothing was ever stored in the lake of the {half}: a start makes it")
+    table = None if any(folder.glob("*-*-*/*.parquet")) else RecordTable(folder)
+    if table is None or table.snapshot().last_load:
+        raise LakeThere(f"there is a lake in {folder}; to go on without it, move it away first")
+    table.commit_load(last_load, (), ())
