@@ -56,6 +56,7 @@ def promote(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many values fit each type; change nothing.")
     ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also where no record has the key yet.")] = False,
     half: HalfOption = "collector",
     as_json: JsonOption = False,
 ) -> None:
@@ -71,6 +72,9 @@ def promote(
         rows = [{"type": one.value, "fit": number, "of": fitting.records} for one, number in fitting.fit.items()]
         show(rows, as_json, "")
         return
+    if not anyway:
+        with _progress("looking") as progress:
+            promoter.require_seen(key, progress)
     with _progress("files") as progress:
         done = promoter.promote(key, kind, progress)
     report = {

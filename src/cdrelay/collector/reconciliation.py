@@ -106,6 +106,8 @@ class Reconciler:
             while True:
                 try:
                     await self._begin_due(started_at, running)
+                except CdrelayError as error:
+                    _log.warning("reconciliation.postponed", reason=str(error))
                 except Exception:  # noqa: BLE001 - the outermost loop: the next look may find the trouble gone
                     _log.exception("reconciliation.failed")
                 await self._clock.sleep(self._rules.tick.total_seconds() / 5)
@@ -134,6 +136,8 @@ class Reconciler:
                 scope = RunScope(alone=alone)
                 await self._reconcile(source, due, scope, cause_of(due), lambda done, hours: None)
             await asyncio.to_thread(self._uncompared.note, source, now, alone=alone)
+        except CdrelayError as error:
+            _log.warning("reconciliation.postponed", source=source.name, reason=str(error))
         except Exception:  # noqa: BLE001 - one source's trouble is not the others'
             _log.exception("reconciliation.source_failed", source=source.name)
         self.step(source.name)

@@ -103,6 +103,17 @@ class Promoter:
             progress(done, len(files))
         return Fitting(records, dict(fit))
 
+    def require_seen(self, key: str, progress: Progress = lambda done, of: None) -> None:
+        """Raise CannotPromote where no record has the key, and it has no column: a column stays for good."""
+        self._table.snapshot()
+        columns = self._table.columns
+        if columns.promoted_as(key) is None:
+            require_promotable(key, columns.promoted)
+            if not self.fitting(key, progress).records:
+                raise CannotPromote(
+                    f"no record has the key {key!r}: is it written as on the wire? With --anyway it gets a column"
+                )
+
     def promote(self, key: str, kind: Kind, progress: Progress = lambda done, of: None) -> Promotion:
         """Make a column of the key, or go on with what was begun; doing so again changes nothing.
 

@@ -15,11 +15,16 @@ from cdrelay.traffic.generate import Traffic
 
 _SECOND = timedelta(seconds=1)
 _LONGEST_PAUSE_SECONDS = 10.0
+_PATIENCE_SECONDS = 10.0
 _BYTES_A_POST = 8 * 2**20
 
 
 class IntakeRefused(CdrelayError):
     """The intake endpoint answered that it will not take the records; trying again would not help."""
+
+
+class IntakeUnreachable(CdrelayError):
+    """The intake endpoint did not take the last records, long after the feeding should have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,10 @@ class Feeder:
         self._clock = clock
 
     async def run(self, until: datetime | None = None, progress: Callable[[Fed], None] = lambda so_far: None) -> Fed:
-        """Feed from now on, until that moment or for ever. Raises IntakeRefused."""
+        """Feed from now on, until that moment or for ever.
+
+        Raises IntakeRefused, and IntakeUnreachable some seconds after that moment.
+        """
         fed = Fed()
         start = floor_to(self._clock.now(), _SECOND)
         async with aiohttp.ClientSession(headers=self._headers) as session:
@@ -50,13 +58,13 @@ class Feeder:
                 # After a pause (a stopped machine, a failing intake) the span is longer than a second.
                 end = max(floor_to(self._clock.now(), _SECOND), start + _SECOND)
                 for records, body in _bodies(self._traffic.between(start, end)):
-                    failures = await self._post(session, body)
+                    failures = await self._post(session, body, until)
                     fed = Fed(fed.records + records, fed.posts + 1, fed.failures + failures)
                 progress(fed)
                 start = end
         return fed
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> int:
+    async def _post(self, session: aiohttp.ClientSession, body: bytes, until: datetime | None) -> int:
         failures = 0
         while True:
             try:
@@ -67,9 +75,12 @@ class Feeder:
                         return failures
                     if answer.status < 500 and answer.status != 429:
                         raise IntakeRefused(f"{self._url} answered {answer.status}: {error_message(text)}")
-            except (aiohttp.ClientError, TimeoutError):
-                pass
+                    why = f"it answered {answer.status}"
+            except (aiohttp.ClientError, TimeoutError) as error:
+                why = str(error) or type(error).__name__
             failures += 1
+            if until is not None and (self._clock.now() - until).total_seconds() > _PATIENCE_SECONDS:
+                raise IntakeUnreachable(f"{self._url} does not take records, tried {failures} times: {why}")
             await asyncio.sleep(min(0.5 * 2**failures, _LONGEST_PAUSE_SECONDS))
 
 

@@ -84,11 +84,12 @@ def open_foundation(settings: Settings, clock: Clock | None = None, hasher: Pass
             f"a restore into {settings.home} is under way, or was interrupted: then delete the folder and restore again"
         )
     database, key_file = Database(settings.home / "control.db"), settings.home / "secret.key"
-    # The key is made after the database.
-    if key_file.exists() and not database.path.exists():
+    # The key is made after the database, and its tables.
+    lost = "gone" if not database.path.exists() else "empty" if not database.path.stat().st_size else None
+    if key_file.exists() and lost:
         raise DatabaseUnavailable(
-            f"the control database {database.path} is gone, and {settings.home} was in use: put it back, from a backup"
-            f" if need be; or move {key_file} away too, to begin anew"
+            f"the control database {database.path} is {lost}, and {settings.home} was in use: put it back, from a"
+            f" backup if need be; or move {key_file} away too, to begin anew"
         )
     closing.callback(database.close)
     database.migrate()

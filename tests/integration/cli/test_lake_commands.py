@@ -88,5 +88,9 @@ def test_what_cannot_be_promoted_is_said(shell: Shell) -> None:
     shell.store("5")
     with pytest.raises(CannotPromote, match="documented field"):
         raise shell.run("lake", "promote", "Report ID").exception or AssertionError
+    with pytest.raises(CannotPromote, match="no record has the key 'Odd'"):
+        raise shell.run("lake", "promote", "Odd").exception or AssertionError
+    assert shell.json("lake", "promoted") == []
+    assert shell.run("lake", "promote", "Odd", "--anyway").exit_code == 0
     with pytest.raises(LakeMissing, match="publisher"):
         raise shell.run("lake", "promoted", "--half", "publisher").exception or AssertionError

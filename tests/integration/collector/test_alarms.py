@@ -266,8 +266,10 @@ def test_records_that_stay_missing_are_told_and_then_that_they_are_near_the_edge
     watched.add_source()
     quiet(watched)
     watched.write(insert(ledger), [window(ONE, at(3), 9, 5, "short"), window(TWO, at(3), 3, 2, "short")])
-    assert watched.look() == ["repair-failed"]
-    assert "5 records in 2 hours of 2 organizations are still missing" in watched.alarms.standing()[0].what
+    assert watched.look() == ["source-silent", "repair-failed"]
+    silent, failed = watched.alarms.standing()
+    assert "No delivery of webex is known. The provider counts 12 records" in silent.what
+    assert "5 records in 2 hours of 2 organizations are still missing" in failed.what
     watched.clock.advance(38 * HOUR)
     for number in range(-39, 0):
         watched.write(compared(at(number)))

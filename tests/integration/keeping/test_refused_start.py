@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from cdrelay.cli import lake
 from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
+from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.doctor.checks import examine_all
 from cdrelay.doctor.findings import Examined
@@ -239,3 +240,17 @@ def lake_command(home: Path, *words: str, stdin: str = "") -> Result:
         return CliRunner().invoke(lake.app, words, input=stdin, obj=context)
     finally:
         context.close()
+
+
+@pytest.mark.parametrize("lost", ["gone", "empty"])
+def test_a_control_database_that_is_gone_or_empty_is_not_made_anew(home: Path, lost: str) -> None:
+    """It would know no source and no partner."""
+    settings = read_settings({"CDRELAY_HOME": str(home)})
+    for file in home.glob("control.db*"):
+        file.unlink()
+    if lost == "empty":
+        (home / "control.db").touch()
+    before = contents(home)
+    with pytest.raises(DatabaseUnavailable, match=rf"control\.db is {lost}, .*backup"):
+        open_foundation(settings)
+    assert contents(home) == before

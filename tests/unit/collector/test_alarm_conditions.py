@@ -126,6 +126,8 @@ def test_windows_that_are_missing_while_others_are_delivered_are_told() -> None:
         ({"delivered_at": NOW - 9 * HOUR, "usual_gap": 5 * HOUR}, False),
         ({"delivered_at": NOW - 11 * HOUR, "usual_gap": 5 * HOUR}, True),
         ({"delivered_at": None}, False),
+        ({"delivered_at": None, "counted_since": 9}, True),
+        ({"delivered_at": None, "counted_since": 9, "created_at": NOW - 29 * MINUTE}, False),
         ({"kind": "cdr_stream", "pulled_at": NOW - 59 * MINUTE}, False),
         ({"kind": "cdr_stream", "pulled_at": NOW - 61 * MINUTE, "pull_problem": "no answer"}, True),
         ({"kind": "cdr_stream", "created_at": NOW - 61 * MINUTE}, True),

@@ -75,8 +75,10 @@ def source_silent(source: KnownSource, missing: Sequence[MissingWindow], now: da
     if source.kind != "webhook":
         return _not_pulled(source, now, rules)
     last = source.delivered_at
-    if last is None or now - last < SILENT_TICKS * rules.tick:
+    if now - (last or source.created_at) < SILENT_TICKS * rules.tick:
         return []
+    if last is None:
+        return _never_heard(source)
     if source.counted_since:
         why = f"The provider counts {_count(source.counted_since, 'record')} since then."
     elif any(_silence(one, source, rules) for one in missing):
@@ -86,6 +88,14 @@ def source_silent(source: KnownSource, missing: Sequence[MissingWindow], now: da
     else:
         return []
     return [Cause("source-silent", source.name, f"{source.name} has delivered nothing since {_moment(last)}. {why}")]
+
+
+def _never_heard(source: KnownSource) -> list[Cause]:
+    if not source.counted_since:
+        return []
+    counted = f"{_count(source.counted_since, 'record')} since {_moment(source.created_at)}"
+    what = f"No delivery of {source.name} is known. The provider counts {counted}."
+    return [Cause("source-silent", source.name, what)]
 
 
 def _not_pulled(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:

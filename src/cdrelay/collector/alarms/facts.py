@@ -105,6 +105,8 @@ class Facts:
         if delivered is not None and now - delivered > 2 * self._rules.tick:
             gap = _longest_gap(connection, row.name, Period(delivered - _USUAL_REACHES * self._rules.reach, delivered))
             counted = _counted_since(connection, row.name, delivered)
+        elif delivered is None:
+            counted = _counted_since(connection, row.name, row.created_at)
         return KnownSource(
             name=row.name,
             kind=row.kind,
