@@ -16,7 +16,7 @@ from tests.support.visitor import FoundForm, Seen, Visitor, visiting
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """A publisher with a full administrator, Ada."""
-    async with opened(tmp_path / "home") as running:
+    async with opened(tmp_path / "home", token_renewals_per_hour=0) as running:
         yield running
 
 
