@@ -180,8 +180,9 @@ def verdict(check: Check, former: Former | None, *, now: datetime, rules: Rules)
     there is nothing better yet.
     """
     window, after = window_of(check.span.start, rules), check.after
-    # What another run brought and told in the meantime is not told again.
-    before = max(check.whole_hour - (after.stored - check.before.stored), former.stored if former else 0)
+    before = check.whole_hour - (after.stored - check.before.stored)
+    if former and former.fetched:  # what another run brought and told in the meantime is not told again
+        before = max(before, former.stored)
     brought = max(0, check.whole_hour - before) if check.asked else 0
     found, by_ids = after, check.by_ids
     if check.span.start > window.start:

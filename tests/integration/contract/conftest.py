@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import pytest
 
@@ -47,8 +47,6 @@ class Whole:
     organizations: tuple[str, ...]
     entries: Mapping[str, str]
     """One of each kind in the directory, by the name of the kind."""
-    passing: Mapping[str, str]
-    """Others, that may be removed."""
     record: Mapping[str, Any]
     client_id: str
     client_secret: str
@@ -101,10 +99,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
             OperatorKeys(foundation.database, foundation.clock).create(),
             tuple(one.uuid for one in traffic.organizations),
             entries(foundation, "kept", NOW),
-            # What has begun is ended and not removed.
-            # A partner takes along all that is theirs, so the one that may go has nothing.
-            entries(foundation, "passing", NOW + timedelta(days=1))
-            | {"partners": Directory(foundation.database, foundation.clock).add_partner("leaving").id},
             json.loads(next(iter(traffic.records(1, NOW - timedelta(minutes=20), NOW)))),
             integration.client_id,
             secret,
@@ -120,6 +114,12 @@ def ledger_of(running: Running) -> None:
     builder = LedgerBuilder(running.foundation.database, collector.store.spool, collector.store.loader)
     hours = (NOW - number * HOUR for number in range(2, 6))
     builder.rows({"source": "provider", "org_uuid": CERTIFIED, "window_start": start} for start in hours)
+
+
+def passing(foundation: Foundation, kind: str) -> str:
+    """A new entry that may be removed, of a partner of its own: one that goes takes along what is theirs."""
+    # What has begun is ended and not removed.
+    return entries(foundation, str(uuid4()), NOW + timedelta(days=1))[kind]
 
 
 def entries(foundation: Foundation, name: str, since: datetime) -> dict[str, str]:

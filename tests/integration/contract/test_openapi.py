@@ -25,7 +25,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.generation.meta import TestPhase
 
 from cdrelay.contract.times import write_time
-from tests.integration.contract.conftest import CERTIFIED, NOW, REDIRECT_URI, Whole
+from tests.integration.contract.conftest import CERTIFIED, NOW, REDIRECT_URI, Whole, passing
 
 SEED = 20261124
 HOUR = {"startTime": write_time(NOW - timedelta(hours=2)), "endTime": write_time(NOW - timedelta(hours=1))}
@@ -159,7 +159,8 @@ def make_entry_right(whole: Whole, case: Any, kind: str) -> None:
     """Name entries that are there; what is deleted is asked for nowhere else."""
     # In the stateful phase it is what another operation has answered.
     if "entry_id" in case.path_parameters and case.meta.phase.name != TestPhase.STATEFUL:
-        case.path_parameters["entry_id"] = (whole.passing if case.method == "DELETE" else whole.entries)[kind]
+        removed = case.method == "DELETE"
+        case.path_parameters["entry_id"] = passing(whole.running.foundation, kind) if removed else whole.entries[kind]
     if kind == "import" and "removeMissing" in case.query:
         case.query["dryRun"] = "true"  # else it would remove what the other operations are asked for
     if case.method == "PATCH" and kind in {"relations", "licences"}:

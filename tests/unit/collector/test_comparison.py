@@ -188,6 +188,8 @@ def test_what_repairs_bring_is_told_once_and_only_by_repairs() -> None:
     assert _whole(after, Finding(ORG_A, 5, 7)) == (0, "surplus", "counts")
     told_by_another_run = Former(5, 1, "repaired", 5)
     assert _whole(before, after, told_by_another_run) == (0, "repaired", "counts")
+    seen_by_another_run_and_not_brought = Former(5, 0, "matched", 5)
+    assert _whole(before, after, seen_by_another_run_and_not_brought) == (1, "repaired", "counts")
 
 
 def test_only_a_complete_window_is_proved_by_ids() -> None:
