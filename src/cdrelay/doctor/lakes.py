@@ -11,7 +11,7 @@ from cdrelay.doctor.findings import HALVES, Examined, Finding, some
 from cdrelay.doctor.home import runs
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.gone import gone
+from cdrelay.lake.gone import gone, in_words
 from cdrelay.lake.inspection import LakeInspection
 from cdrelay.lake.log_repair import LakeUnreadable, Payloads, lost_with, repair_log, torn_ends
 from cdrelay.lake.scratch import own_scratch
@@ -30,12 +30,11 @@ def lakes(examined: Examined) -> Iterator[Finding]:
     for half in HALVES:
         folder = examined.home / half / "lake"
         if _gone(examined, half, folder):
-            what = f"the lake of the {half} is gone: {folder} is missing or empty, and records were stored in it"
             advice = (
                 "nothing starts until then: mount its disk, or put it back from a backup; or"
                 f" `cdrelay lake begin-anew --half {half}`"
             )
-            yield Finding(f"{half} lake", "failed", what, advice, _PAGE)
+            yield Finding(f"{half} lake", "failed", in_words(folder, half), advice, _PAGE)
         elif folder.is_dir():
             try:
                 yield from _lake(examined, half, folder)

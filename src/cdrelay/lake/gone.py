@@ -21,13 +21,17 @@ def gone(folder: Path, last_load: Callable[[], int]) -> bool:
     return not any(folder.glob("*/*")) and last_load() > 0
 
 
+def in_words(folder: Path, half: str) -> str:
+    """That the lake is `gone`, for a person."""
+    return f"the lake of the {half} is gone: {folder} is missing or empty, and records were stored in it"
+
+
 def refuse_if_gone(folder: Path, half: str, last_load: Callable[[], int]) -> None:
     """Raises LakeUnreadable, which says what to do, where the lake is `gone`."""
     if gone(folder, last_load):
         raise LakeUnreadable(
-            f"the lake of the {half} is gone: {folder} is missing or empty, and records were stored in it. Mount its"
-            f" disk, or put it back from a backup (docs/operations/doctor.md, Lake). To go on without its records:"
-            f" `cdrelay lake begin-anew --half {half}`"
+            f"{in_words(folder, half)}. Mount its disk, or put it back from a backup (docs/operations/doctor.md, Lake)."
+            f" To go on without its records: `cdrelay lake begin-anew --half {half}`"
         )
 
 

@@ -1,12 +1,13 @@
 """Records out of the engine, many at once: one text of the wire, of which any part can be cut without copying it."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cdrelay.lake.rows import places_of
+from cdrelay.lake.rows import each_of, places_of
 
 _BETWEEN = pa.scalar(b",", pa.large_binary())
 
@@ -22,8 +23,7 @@ class Lot:
             recipients, report_ids, texts = (column.take(order) for column in (recipients, report_ids, texts))
         self.report_ids: list[str] = report_ids.to_pylist()
         self._recipients: list[int] = recipients.to_pylist()
-        self._places, _ = places_of(texts)
-        _, self._joined = places_of(pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), _BETWEEN))
+        self._texts = texts
 
     def __len__(self) -> int:
         return len(self.report_ids)
@@ -38,9 +38,16 @@ class Lot:
 
     def text(self, start: int, end: int) -> memoryview:
         """The records from `start` to before `end`, at least one, with a comma between two."""
-        before = self._places[0]
-        return self._joined[self._places[start] - before + start : self._places[end] - before + end - 1]
+        places, joined = self._joined
+        return joined[places[start] - places[0] + start : places[end] - places[0] + end - 1]
 
     def records(self) -> Iterator[bytes]:
         """One record after the other."""
-        return (self.text(number, number + 1).tobytes() for number in range(len(self)))
+        return each_of(self._texts)
+
+    @cached_property
+    def _joined(self) -> tuple[list[int], memoryview]:
+        """Where each record starts without commas, and all of them with commas; made when a part is asked for."""
+        places, _ = places_of(self._texts)
+        _, joined = places_of(pc.binary_join(pa.ListArray.from_arrays([0, len(self._texts)], self._texts), _BETWEEN))
+        return places, joined

@@ -37,9 +37,7 @@ def records_of(
     as the JSON text of the wire. Raises what the engine raises.
     """
     for keys, texts in columns_of(engine, text, parameters, tables):
-        places, data = places_of(texts)
-        records = (data[start:end].tobytes() for start, end in pairwise(places))
-        yield list(zip(*(key.to_pylist() for key in keys), records, strict=True))
+        yield list(zip(*(key.to_pylist() for key in keys), each_of(texts), strict=True))
 
 
 def columns_of(
@@ -98,6 +96,12 @@ def places_of(texts: pa.Array) -> tuple[list[int], memoryview]:
     _, offsets, data = texts.buffers()
     places = memoryview(offsets).cast("q")[texts.offset : texts.offset + len(texts) + 1]
     return places.tolist(), memoryview(data)
+
+
+def each_of(texts: pa.Array) -> Iterator[bytes]:
+    """Some large binaries, one after the other; none of them is null."""
+    places, data = places_of(texts)
+    return (data[start:end].tobytes() for start, end in pairwise(places))
 
 
 def as_wire(text: str, extra: str | None, promoted: str | None) -> bytes:

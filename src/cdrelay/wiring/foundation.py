@@ -157,10 +157,8 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
     quarantine = Quarantine(folder / "quarantine")
     keys = lake_keys(settings, half, foundation.secrets)
     keys.serve(engine)
-    payloads, readers = (
-        Payloads(spool.folder, receipts.of_later_loads),
-        timedelta(minutes=settings.replaced_files_minutes),
-    )
+    payloads = Payloads(spool.folder, receipts.of_later_loads)
+    readers = timedelta(minutes=settings.replaced_files_minutes)
     table = RecordTable(folder / "lake", keys, payloads, readers)
     loader = Loader(
         spool,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, Select, Table, delete, func, select
 
 from cdrelay.control.database import Database
+from cdrelay.control.forgetting import forget
 from cdrelay.control.tables import (
     PENDING,
     access_tokens,
@@ -21,8 +22,6 @@ from cdrelay.control.tables import (
     webhooks,
 )
 from cdrelay.publisher.errors import PartnerUnknown
-
-_DELIVERIES_AT_ONCE = 10_000
 
 
 class PartnerRemoval:
@@ -57,12 +56,7 @@ class PartnerRemoval:
         with self._database.write() as connection:
             _require(connection, partner_id)
             connection.execute(delete(webhooks).where(webhooks.c.partner_id == partner_id))
-        # Not all at once: the database must not be held for long.
-        some = select(deliveries.c.id).where(deliveries.c.partner_id == partner_id).limit(_DELIVERIES_AT_ONCE)
-        removed = _DELIVERIES_AT_ONCE
-        while removed == _DELIVERIES_AT_ONCE:
-            with self._database.write() as connection:
-                removed = connection.execute(delete(deliveries).where(deliveries.c.id.in_(some))).rowcount
+        forget(self._database, deliveries, deliveries.c.partner_id == partner_id)
         with self._database.write() as connection:
             connection.execute(delete(partners).where(partners.c.id == partner_id))
 
