@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 
-from cdrelay.serving import PLAIN, Front, OwnTls
-from cdrelay.serving.running import config_of
+from cdrelay.serving import PLAIN, Front, OwnTls, open_socket
+from cdrelay.serving.running import Server
 
 USUAL = replace(PLAIN, trusted_proxies="127.0.0.1")
 """As the settings have it where nobody changed them."""
@@ -20,19 +19,18 @@ async def serving(app: FastAPI, certificate: Path | None = None, front: Front = 
     """Serve `app` on a free port until the block ends; its address. `certificate` is a file with its key, for TLS."""
     if certificate is not None:
         front = replace(front, tls=OwnTls(certificate, certificate))
-    config = config_of(app, front)
-    config.port = 0
-    async with _Server(config).running() as address:
+    async with _Server(app, front).running() as address:
         yield f"{'http' if front.tls is None else 'https'}://{address}"
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     @asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
         self.config.load()
         self.lifespan = self.config.lifespan_class(self.config)
-        await self.startup()
-        host, port = self.servers[0].sockets[0].getsockname()
+        listening = open_socket("127.0.0.1", 0)
+        await self.startup([listening])
+        host, port = listening.getsockname()
         try:
             yield f"{host}:{port}"
         finally:

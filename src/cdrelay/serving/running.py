@@ -26,7 +26,7 @@ class Front:
     trusted_proxies: str = ""
     """Addresses and networks, separated by commas, that are believed whom they speak for."""
     head_seconds: float = 10.0
-    """For the head of a request."""
+    """For the head of a request, and before that for the TLS handshake."""
 
 
 PLAIN = Front()
@@ -58,7 +58,7 @@ async def serve(app: FastAPI, listening: socket.socket, workers: Sequence[Worker
 
     A worker that ends with an exception stops everything and its exception is raised: a silent half is worse than none.
     """
-    server = uvicorn.Server(config_of(app, front))
+    server = Server(app, front)
     if front.tls is not None:
         workers = [*workers, front.tls.watch]
     working = [asyncio.create_task(_work(worker), name=getattr(worker, "__qualname__", "worker")) for worker in workers]
@@ -75,8 +75,37 @@ async def serve(app: FastAPI, listening: socket.socket, workers: Sequence[Worker
         await asyncio.gather(*working, return_exceptions=True)
 
 
-def config_of(app: FastAPI, front: Front) -> uvicorn.Config:
-    """The server's own settings."""
+class Server(uvicorn.Server):
+    """The library's, with settings of our own, and a limit for the TLS handshake: it leaves the loop's 60 seconds."""
+
+    def __init__(self, app: FastAPI, front: Front) -> None:
+        super().__init__(_config_of(app, front))
+        self._handshake_seconds = None if front.tls is None else front.head_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on these sockets. There is no lifespan to begin before."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def connected() -> asyncio.Protocol:
+            protocol: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
+        self.servers = [
+            await loop.create_server(
+                connected,
+                sock=one,
+                ssl=config.ssl,
+                ssl_handshake_timeout=self._handshake_seconds,
+                backlog=config.backlog,
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
+
+
+def _config_of(app: FastAPI, front: Front) -> uvicorn.Config:
     tls = front.tls
     return uvicorn.Config(
         app,

@@ -65,6 +65,19 @@ async def test_an_older_tls_and_plain_http_are_refused(tmp_path: Path) -> None:
             await who(address.replace("https", "http"))
 
 
+async def test_a_handshake_that_does_not_come_is_given_up_as_a_head_is(tmp_path: Path) -> None:
+    certificate = write_certificate(tmp_path)
+    async with serving(app(), certificate, Front(head_seconds=0.3)) as address:
+        host, _, port = address.removeprefix("https://").partition(":")
+        for first_bytes in (b"", b"\x16\x03\x01\x02\x00\x01"):  # nothing, and how a ClientHello begins
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(first_bytes)
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
+            writer.close()
+        assert (await who(address, trusting(certificate)))["scheme"] == "https"
+
+
 def files(folder: Path) -> dict[str, Path]:
     """A certificate and its key, apart, and others that do not fit."""
     folder.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """Sending from a real outbox to a real callback over HTTP."""
 
 import asyncio
+import errno
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +14,7 @@ from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.publisher.delivery.deliveries import Delivery, Due, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts, Judged
+from cdrelay.publisher.errors import OutboxUnwritable
 from cdrelay.publisher.parties import Partner
 from tests.integration.publisher.publisher_bench import START, Bench
 from tests.support.callback import Answer, Callback
@@ -395,3 +397,19 @@ async def test_a_retry_that_is_due_goes_before_the_partners_younger_windows(benc
         await sender.send_due()
     arrived = [request.headers["X-Cdrelay-Delivery"] for request in callback.requests]
     assert arrived == [first, first, windows[2], windows[1]]
+
+
+def test_a_body_that_cannot_be_replaced_stays_whole(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.outbox.write_body("x", PackedBody.pack(b"as it was"))
+
+    def no_room(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", no_room)
+        with pytest.raises(OutboxUnwritable, match="No space left"):
+            bench.outbox.replace_body("x", PackedBody.pack(b"as it should be"))
+    assert bench.outbox.read_body("x") == b"as it was"
+    bench.outbox.replace_body("x", PackedBody.pack(b"as it should be"))
+    assert bench.outbox.read_body("x") == b"as it should be"
+    assert [path.name for path in bench.outbox.folder.glob("x*")] == ["x.json.zst"]

@@ -22,5 +22,5 @@ def erase_from_outbox(outbox: Outbox, forgotten: Forgotten, unpacked_limit: int,
                 left = erased_body(outbox.read_body(delivery_id), forgotten, unpacked_limit)
                 touched += left is not None
                 if change and left is not None:
-                    outbox.write_body(delivery_id, PackedBody.pack(left))
+                    outbox.replace_body(delivery_id, PackedBody.pack(left))
     return touched

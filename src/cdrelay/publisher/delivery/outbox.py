@@ -26,6 +26,7 @@ from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliverySta
 from cdrelay.publisher.errors import BodyMissing, OutboxUnwritable
 
 _SUFFIX = ".json.zst"
+_PART = ".part"
 # Ids asked about in one statement; SQLite takes at most 32,766 values.
 _AT_ONCE = 5_000
 _FORGOTTEN_AT_ONCE = 10_000
@@ -43,17 +44,24 @@ class Outbox:
     # --- bodies ---
 
     def write_body(self, delivery_id: str, body: PackedBody) -> None:
-        """Write a body to the disk; again with the same id replaces it. Raises OutboxUnwritable.
+        """Write a body to the disk. Raises OutboxUnwritable.
 
         It is there for good once a row says so: `add_windows` makes the names of all bodies durable at once.
         """
-        try:
-            with self._path(delivery_id).open("wb") as file:
-                file.write(body.packed)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
+        with _unwritable():
+            _write(self._path(delivery_id), body)
+
+    def replace_body(self, delivery_id: str, body: PackedBody) -> None:
+        """Put another body in the place of one that a row needs, at once: a crash leaves the one or the other whole.
+
+        Raises OutboxUnwritable.
+        """
+        path = self._path(delivery_id)
+        part = path.with_suffix(_PART)
+        with _unwritable():
+            _write(part, body)
+            part.rename(path)
+            sync_folder(self.folder)
 
     def read_body(self, delivery_id: str) -> bytes:
         """The body as it was written, byte for byte. Raises BodyMissing."""
@@ -93,7 +101,7 @@ class Outbox:
         left_over = [name for name in there if name not in needed]
         for name in left_over:
             self.remove_body(name)
-        for part in self.folder.glob("*.part"):
+        for part in self.folder.glob(f"*{_PART}"):
             part.unlink(missing_ok=True)
         return len(left_over)
 
@@ -133,7 +141,8 @@ class Outbox:
         Each is all parts of one partner's window. A window that is there already, and that of a partner who is not
         there any more, changes nothing. Raises OutboxUnwritable.
         """
-        self._keep_names()
+        with _unwritable():
+            sync_folder(self.folder)
         with self._database.write() as connection:
             known = set(connection.scalars(select(partners.c.id)))
             there = _there(connection, {(window[0].tick, window[0].round) for window in windows if window})
@@ -146,12 +155,6 @@ class Outbox:
             if rows:
                 connection.execute(insert(deliveries), rows)
         return len(rows)
-
-    def _keep_names(self) -> None:
-        try:
-            sync_folder(self.folder)
-        except OSError as error:
-            raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
 
     def due(self, now: datetime, partner_ids: Collection[str] | None = None) -> list[Due]:
         """Of every partner whose webhook is on, the due delivery that leaves the reach first, in no order.
@@ -236,6 +239,21 @@ class Outbox:
     def _deliveries(self, query: Select[Any]) -> list[Delivery]:
         with self._database.read() as connection:
             return [read_delivery(row) for row in connection.execute(query)]
+
+
+@contextmanager
+def _unwritable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutboxUnwritable(f"the outbox cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, body: PackedBody) -> None:
+    with path.open("wb") as file:
+        file.write(body.packed)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def unpacked_body(delivery_id: str, packed: PackedBody) -> bytes:
