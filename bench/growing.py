@@ -25,7 +25,7 @@ from cdrelay.contract.answers import Patience
 from cdrelay.contract.windows import Period
 from cdrelay.lake.parquet import LOADED, write_rows
 from cdrelay.lake.schema import literals
-from cdrelay.lake.table import DataFile
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.provider_exchange import ClientLimits
 from tests.support.provider import Provider
 

@@ -23,7 +23,7 @@ from statistics import median
 from bench.collecting import SECRET, serving
 from bench.measure import Measure, document, envelope, stopwatch, synthetic
 from bench.publishing import organization
-from cdrelay.collector.ledger import ReconciliationReport
+from cdrelay.collector.ledger_rows import ReconciliationReport
 from cdrelay.collector.reconciliation import Progress
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.rules import Rules

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cdrelay.collector.ledger import Ledger, LedgerRow
+from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.contract.times import read_time
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.settings import read_settings

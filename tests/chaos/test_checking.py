@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.contract.times import read_time
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.lake.spool import Envelope

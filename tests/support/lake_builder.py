@@ -17,9 +17,10 @@ from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
-from cdrelay.lake.load import NO_DUTIES, Drained, Duties, Loader, LoadLimits, Receipt
+from cdrelay.lake.load import NO_DUTIES, Duties, Loader, LoadLimits
 from cdrelay.lake.log_repair import Payloads
 from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.receipts import Drained, Receipt
 from cdrelay.lake.selection import Claim, Claims
 from cdrelay.lake.spool import Channel, Envelope, Spool
 from cdrelay.lake.statements import statement

@@ -19,7 +19,7 @@ from cdrelay.collector.comparison import State
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.heat_map import HeatMap, HeatQuestion, Sums
 from cdrelay.collector.heat_marks import Mark
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.under_repair import UnderRepair, read_under_repair
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.times import write_time

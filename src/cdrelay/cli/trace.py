@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from cdrelay.cli.context import Context, context_of
 from cdrelay.cli.output import print_json, talk
 from cdrelay.cli.period import read_moment
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.trace import Trace, Tracing, VersionTrace, read_report_id
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.windows import Period

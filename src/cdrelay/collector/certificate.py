@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from cdrelay.collector.heat_marks import mark_of
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.silence import Explanation
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period

@@ -1,93 +1,28 @@
 """The ledger: for each source, organization and whole hour, what was expected, what is stored, and the state of it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, insert, select, text, update
+from sqlalchemy import Connection, case, func, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
-from cdrelay.collector.comparison import COMPLETE, LEFT_UNCOMPARED, STATES, Former, Proof, State, Verdict
+from cdrelay.collector.comparison import LEFT_UNCOMPARED, STATES, Former, State, Verdict
 from cdrelay.collector.errors import SourceUnknown
-from cdrelay.collector.schedule import Cause
+from cdrelay.collector.ledger_rows import (
+    LedgerHour,
+    LedgerRow,
+    LedgerTotals,
+    ReconciliationReport,
+    ledger_row,
+    ledger_values,
+)
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.tables import ledger, reconciliations, sources
 
 _INCOMPLETE = text("state IN ('short', 'lost')")
 """As its index says it: SQLite uses an index of some rows only where it sees that it fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerTotals:
-    """How many windows of organizations are in each state."""
-
-    open: int = 0
-    matched: int = 0
-    short: int = 0
-    repaired: int = 0
-    surplus: int = 0
-    lost: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """What is known of one organization's window."""
-
-    source: str
-    org_uuid: str
-    window: Period
-    expected: int
-    stored: int
-    state: State
-    fetched: int
-    """Records that repairs of this window brought, over all checks."""
-    checked_at: datetime
-    proof: Proof = "counts"
-    ways: tuple[str, ...] = ()
-    """How records of it were brought, if any were: channels of the spool."""
-    reason: str | None = None
-    """Why it is not complete, or could not be compared."""
-    completed_at: datetime | None = None
-    """Since when nothing is missing."""
-    recheck_at: datetime | None = None
-    """When it is to be compared again at the latest."""
-    history_tries: int = 0
-    """How often `cdr_feed` was asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerHour:
-    """All organizations' windows of one hour together."""
-
-    window: Period
-    expected: int
-    stored: int
-    states: LedgerTotals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconciliationReport:
-    """What one run did for one source."""
-
-    source: str
-    started_at: datetime
-    finished_at: datetime
-    requests: int
-    windows: int
-    """Windows of organizations compared."""
-    short: int
-    """Of these, still short at the end."""
-    repaired: int
-    """Of these, completed by what was fetched in this run."""
-    fetched: int
-    """Records that were missing and are stored now."""
-    lost: int
-    """Windows that left the provider's reach and were short still; told once."""
-    problem: str | None
-    """What kept the run from being complete."""
-    cause: Cause = "hand"
 
 
 class Ledger:
@@ -204,7 +139,7 @@ class Ledger:
         if due_by is not None:
             question = question.where(func.coalesce(ledger.c.recheck_at, due_by) <= due_by)
         with self._database.read() as connection:
-            return [_row(row) for row in connection.execute(question)]
+            return [ledger_row(row) for row in connection.execute(question)]
 
     def give_up(self, rows: Sequence[LedgerRow], reason: str) -> list[LedgerRow]:
         """Mark these windows as lost where they are short still; which were. Each is told once."""
@@ -270,7 +205,7 @@ class Ledger:
         if source is not None:
             question = question.where(ledger.c.source == source)
         with self._database.read() as connection:
-            return [_row(row) for row in connection.execute(question)]
+            return [ledger_row(row) for row in connection.execute(question)]
 
     def keep_report(self, report: ReconciliationReport) -> None:
         """Put a run down. Raises SourceUnknown when its source was removed meanwhile."""
@@ -326,26 +261,7 @@ def _put(connection: Connection, source: str, verdicts: Sequence[Verdict], now: 
             "ways": ways,
         },
     )
-    connection.execute(statement, [_values(source, one, now) for one in verdicts])
-
-
-def _values(source: str, one: Verdict, now: datetime) -> dict[str, Any]:
-    return {
-        "source": source,
-        "org_uuid": one.org_uuid,
-        "window_start": one.window.start,
-        "window_end": one.window.end,
-        "expected": one.expected,
-        "stored": one.stored,
-        "state": one.state,
-        "fetched": one.brought,
-        "checked_at": one.checked_at or now,
-        "proof": one.proof,
-        "ways": one.way or "",
-        "reason": one.reason,
-        "completed_at": now if one.state in COMPLETE else None,
-        "recheck_at": one.recheck_at,
-    }
+    connection.execute(statement, [ledger_values(source, one, now) for one in verdicts])
 
 
 def _key(row: LedgerRow) -> tuple[Any, ...]:
@@ -353,24 +269,4 @@ def _key(row: LedgerRow) -> tuple[Any, ...]:
         ledger.c.source == row.source,
         ledger.c.org_uuid == row.org_uuid,
         ledger.c.window_start == row.window.start,
-    )
-
-
-def _row(row: Row[Any]) -> LedgerRow:
-    values = row._mapping
-    return LedgerRow(
-        source=values["source"],
-        org_uuid=values["org_uuid"],
-        window=Period(values["window_start"], values["window_end"]),
-        expected=values["expected"],
-        stored=values["stored"],
-        state=values["state"],
-        fetched=values["fetched"],
-        checked_at=values["checked_at"],
-        proof=values["proof"],
-        ways=tuple(values["ways"].split()),
-        reason=values["reason"],
-        completed_at=values["completed_at"],
-        recheck_at=values["recheck_at"],
-        history_tries=values["history_tries"],
     )

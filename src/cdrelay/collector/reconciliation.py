@@ -16,7 +16,7 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.history_client import HistoryClient, Pace
-from cdrelay.collector.ledger import ReconciliationReport
+from cdrelay.collector.ledger_rows import ReconciliationReport
 from cdrelay.collector.partner_client import PartnerClient
 from cdrelay.collector.receiving import IncidentLog
 from cdrelay.collector.recount import Recount

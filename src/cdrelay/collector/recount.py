@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from cdrelay.collector.comparison import BEGINNING_LEFT, Finding, Former, Proof, Verdict, judge, why
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.schedule import next_check
 from cdrelay.collector.stores import Stores
 from cdrelay.contract.rules import Rules

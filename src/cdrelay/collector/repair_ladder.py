@@ -15,7 +15,7 @@ from datetime import timedelta
 from cdrelay.clock import Clock
 from cdrelay.collector.comparison import Verdict, due_until, margin
 from cdrelay.collector.history_client import HistoryClient
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.recount import Recount
 from cdrelay.collector.schedule import backoff
 from cdrelay.collector.stores import Stores

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cdrelay.clock import Clock
 from cdrelay.collector.comparison import COMPLETE, window_of
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.payload_history import payloads_named
 from cdrelay.collector.recount import Recount
 from cdrelay.collector.report_file import ReportFile, ReportRow

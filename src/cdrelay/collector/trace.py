@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from cdrelay.collector.drift import Drift, DriftRow
 from cdrelay.collector.errors import NoReportId
-from cdrelay.collector.ledger import Ledger, LedgerRow
+from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.manifests import ManifestRow, Manifests
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database

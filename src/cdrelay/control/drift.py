@@ -8,7 +8,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from cdrelay.control.tables import drift
 from cdrelay.lake.drift import Sighting
-from cdrelay.lake.load import Receipt
+from cdrelay.lake.receipts import Receipt
 
 MOST = 500
 """Different ones of a source that are kept. A provider that puts ids into keys must not fill the database."""

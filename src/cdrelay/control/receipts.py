@@ -11,8 +11,8 @@ from cdrelay.control.database import Database
 from cdrelay.control.drift import count_drift
 from cdrelay.control.forgetting import count_of, forget
 from cdrelay.control.tables import cuts, manifests, payloads, sources
-from cdrelay.lake.load import Receipt
 from cdrelay.lake.load_again import first_name
+from cdrelay.lake.receipts import Receipt
 
 SUMMED = ("records", "repeated", "corrected", "quarantined")
 """What is added up over all receipts, also those that are gone: `HALF.NAME` among the forgotten sums."""

@@ -13,7 +13,8 @@ from cdrelay.clock import Clock
 from cdrelay.collector.alarms.kinds import page_of
 from cdrelay.collector.alarms.store import Alarm, Alarms
 from cdrelay.collector.drift import Drift, DriftTotals
-from cdrelay.collector.ledger import Ledger, LedgerHour, LedgerTotals
+from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.ledger_rows import LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period

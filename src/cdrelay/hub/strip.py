@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cdrelay.collector.comparison import STATES
-from cdrelay.collector.ledger import LedgerHour
+from cdrelay.collector.ledger_rows import LedgerHour
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, floor_to
 

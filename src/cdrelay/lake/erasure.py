@@ -20,9 +20,10 @@ from cdrelay.lake.forgotten import Forgotten
 from cdrelay.lake.parquet import REWRITTEN, write_rows
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, split, unpack
 from cdrelay.lake.schema import EXTRA, literal
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.spool import ContentEncoding, Spool
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 from cdrelay.records.fields import Field
 from cdrelay.records.personal import KNOWN_BY, PERSONAL
 from cdrelay.records.wire import CallRecord, decode_object, encode_extra

@@ -12,8 +12,9 @@ import duckdb
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.rows import as_wire
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 
 _ROWS_AT_ONCE = 2_000_000
 

@@ -12,8 +12,9 @@ from deltalake.exceptions import DeltaError
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.log_repair import LakeUnreadable, torn_ends
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 
 
 class LakeInspection:

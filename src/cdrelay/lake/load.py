@@ -8,41 +8,33 @@ Until the last step the spool files are there, and loading them again changes no
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from threading import Lock
 
 import duckdb
-import pyarrow as pa
 import structlog
 
 from cdrelay.clock import Clock
-from cdrelay.contract.manifest import ManifestState
-from cdrelay.lake.drift import Sighting
+from cdrelay.lake.batch_load import BatchLoad
 from cdrelay.lake.forgotten import Forgotten
-from cdrelay.lake.parquet import LOADED, REWRITTEN, RowsWritten, write_rows
-from cdrelay.lake.payload import UNREADABLE
-from cdrelay.lake.prepare import Batch, PayloadTally, Refused, prepare
+from cdrelay.lake.prepare import Batch, PayloadTally, prepare
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.reading import Reading
+from cdrelay.lake.receipts import Drained, Receipt, receipt_of
 from cdrelay.lake.retention import KeepTimes
-from cdrelay.lake.schema import EXTRA, Columns, literal
-from cdrelay.lake.spool import Envelope, Spool
+from cdrelay.lake.schema import Columns
+from cdrelay.lake.spool import Spool
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable, Written
-from cdrelay.lake.upkeep import SMALL_BYTES, Upkeep, UpkeepReport
+from cdrelay.lake.table import RecordTable
+from cdrelay.lake.upkeep import Upkeep, UpkeepReport
 from cdrelay.records.identity import Plausible
-from cdrelay.records.wire import decode_object, read_record
 
 log = structlog.get_logger()
 
 TIDY_EVERY = timedelta(minutes=10)
 """How often the table is looked after where nothing comes that would be loaded."""
-
-_MISFIT = " misfit"
-"""Stands in `extra` of a line with a value whose cast is not sure. It sorts before all JSON: the statistics show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +62,6 @@ class Duties:
 
 
 NO_DUTIES = Duties()
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one payload. After a crash in the middle, part of `added` may be told as `repeated`."""
-
-    envelope: Envelope
-    size: int
-    records: int
-    added: int
-    corrected: int
-    repeated: int
-    quarantined: int
-    load_seq: int
-    loaded: datetime
-    manifest_state: ManifestState | None = None
-    """Whether its records are those its manifest says; None where it has none."""
-    drift: Mapping[Sighting, int] = field(default_factory=dict)
-    """How its records differ from the documents, and how many do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """The sum of what one drain did."""
-
-    payloads: int = 0
-    records: int = 0
-    added: int = 0
-    corrected: int = 0
-    repeated: int = 0
-    quarantined: int = 0
-
-    def __add__(self, other: "Drained") -> "Drained":
-        return Drained(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 class Loader:
@@ -185,9 +143,8 @@ class Loader:
             cursor.execute(statement("keep_join_sides"))
             snapshot = self._table.snapshot()
             load_seq = snapshot.last_load + 1
-            written, removed = _BatchLoad(self._table, cursor, self._limits, batch, plausible, load_seq).run(
-                snapshot.files
-            )
+            loading = BatchLoad(self._table, cursor, self._limits.version_reach, batch, plausible, load_seq)
+            written, removed = loading.run(snapshot.files)
             for block in batch.blocks:
                 block.note_report_ids()
             self.step("written")
@@ -201,7 +158,7 @@ class Loader:
     def _finish(self, payloads: list[PayloadTally], load_seq: int, forgotten: Forgotten) -> Drained:
         for payload in payloads:
             self._quarantine.put(payload, forgotten.erase_json)
-        receipts = [_receipt(payload, load_seq, self._clock.now()) for payload in payloads]
+        receipts = [receipt_of(payload, load_seq, self._clock.now()) for payload in payloads]
         self._keep_receipts(receipts)
         self.step("receipted")
         self._spool.remove([payload.spooled.path for payload in payloads])
@@ -227,159 +184,3 @@ def _one_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
         while (batch := coming.result()) is not None:
             coming = executor.submit(next, batches, None)
             yield batch
-
-
-def _receipt(payload: PayloadTally, load_seq: int, now: datetime) -> Receipt:
-    quarantined = len(payload.refused) or int(payload.unreadable is not None)
-    records = payload.records or int(payload.unreadable is not None)
-    envelope, manifest = payload.spooled.envelope, payload.spooled.envelope.manifest
-    state = None
-    if manifest is not None:
-        state = manifest.compared(payload.report_ids, records, _ids_of(payload.refused))
-    return Receipt(
-        envelope=envelope,
-        size=payload.spooled.size,
-        records=records,
-        added=payload.added,
-        corrected=payload.corrected,
-        repeated=records - quarantined - payload.added - payload.corrected,
-        quarantined=quarantined,
-        load_seq=load_seq,
-        loaded=now,
-        drift=payload.drift,
-        manifest_state=state,
-    )
-
-
-def _ids_of(refused: Sequence[Refused]) -> list[str]:
-    """The Report IDs of those that have one that can be read."""
-    found = []
-    for one in refused:
-        with suppress(*UNREADABLE):
-            report_id = read_record(decode_object(one.raw)).values.get("report_id")
-            if isinstance(report_id, str):
-                found.append(report_id)
-    return found
-
-
-class _BatchLoad:
-    """One batch on its way into files; nothing is committed here."""
-
-    def __init__(
-        self,
-        table: RecordTable,
-        cursor: duckdb.DuckDBPyConnection,
-        limits: LoadLimits,
-        batch: Batch,
-        plausible: Plausible,
-        load_seq: int,
-    ) -> None:
-        self._table = table
-        self._cursor = cursor
-        self._limits = limits
-        self._batch = batch
-        self._plausible = plausible
-        self._load_seq = load_seq
-
-    def run(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
-        """The new files, and the old ones they replace."""
-        if not any(block.lines for block in self._batch.blocks):
-            return [], []
-        self._find_newest()
-        self._find_stored(files)
-        self._cursor.execute(statement("due"))
-        written = self._write_due()
-        rewritten, removed = self._rewrite(files)
-        return written + rewritten, removed
-
-    def _find_newest(self) -> None:
-        self._cursor.register("arrived", self._batch.arrived)
-        self._cursor.execute(statement("keys"), {"oldest": self._plausible.oldest, "newest": self._plausible.newest})
-        self._read_again(self._cursor.execute(statement("unsure_lines")).fetchall())
-        self._cursor.execute(statement("newest_in_batch"))
-
-    def _read_again(self, lines: list[tuple[int, int]]) -> None:
-        for block, row in lines:
-            identity = self._batch.blocks[block].read_again(row, self._plausible)
-            if identity is not None:
-                self._cursor.execute(statement("replace_key"), {"block": block, "row": row, **asdict(identity)})
-        if lines:
-            self._cursor.register("arrived", self._batch.made_ready().arrived)
-
-    def _find_stored(self, files: Sequence[DataFile]) -> None:
-        """A version may be older or newer than the one that came, by up to the reach, whichever came first."""
-        first, last = self._cursor.execute(statement("range_of_newest")).fetchall()[0]
-        near: list[str] = []
-        if first is not None:
-            earliest, latest = first - self._limits.version_reach, last + self._limits.version_reach
-            near = self._table.absolute(file for file in files if file.meets(earliest, latest))
-        if near:
-            # Times as literals, so that files and row groups are left out by their statistics.
-            self._cursor.execute(
-                statement("stored_versions", parquet=near, earliest=_time(earliest), latest=_time(latest))
-            )
-        else:
-            self._cursor.execute(statement("no_stored_versions"))
-
-    def _write_due(self) -> list[Written]:
-        counts = self._cursor.execute(statement("due_by_block")).fetchall()
-        for _day, block, lines, corrects in counts:
-            payload = self._batch.blocks[block].payload
-            payload.corrected += corrects
-            payload.added += lines - corrects
-        self._cursor.register("origins", self._origins())
-        return [self._write_day(day) for day in sorted({row[0] for row in counts})]
-
-    def _origins(self) -> pa.Table:
-        envelopes = [block.payload.spooled.envelope for block in self._batch.blocks]
-        return pa.table(
-            {
-                "block": pa.array(range(len(envelopes)), pa.int32()),
-                "source": pa.array([envelope.source for envelope in envelopes], pa.string()),
-                "channel": pa.array([envelope.channel for envelope in envelopes], pa.string()),
-                "payload": pa.array([envelope.id for envelope in envelopes], pa.string()),
-                "received": pa.array([envelope.received for envelope in envelopes], pa.timestamp("us", "UTC")),
-            }
-        )
-
-    def _write_day(self, day: date) -> Written:
-        """One file with what is due on a day."""
-        with self._table.new_file(f"{day:%Y-%m-%d}", self._load_seq) as target:
-            rows = self._write_parquet(day, target, unsure=self._table.columns.fragments["misfit"])
-            if rows.bounds[EXTRA].get("min") == _MISFIT:
-                # Some value is not in a form whose cast is sure: find out where, and read those records thoroughly.
-                unsure = statement("unsure_values", columns=self._table.columns)
-                self._read_again(self._cursor.execute(unsure, {"day": day}).fetchall())
-                rows = self._write_parquet(day, target, unsure="false")
-            return self._table.written(target, rows)
-
-    def _write_parquet(self, day: date, target: Path, unsure: str) -> RowsWritten:
-        select = statement(
-            "due_rows",
-            columns=self._table.columns,
-            day=f"DATE '{day:%Y-%m-%d}'",
-            load_seq=str(self._load_seq),
-            unsure=unsure,
-            mark=literal(_MISFIT),
-        )
-        return write_rows(self._cursor, select, target, LOADED, self._table.keys)
-
-    def _rewrite(self, files: Sequence[DataFile]) -> tuple[list[Written], list[DataFile]]:
-        by_path = dict(zip(self._table.absolute(files), files, strict=True))
-        rewritten, removed = [], []
-        for (path,) in self._cursor.execute(statement("files_to_rewrite")).fetchall():
-            old = by_path[path]
-            removed.append(old)
-            with self._table.new_file(Path(path).parent.name, self._load_seq) as target:
-                select = statement("rewrite_file", parquet=[path], columns=self._table.columns)
-                form = LOADED if old.size < SMALL_BYTES else REWRITTEN  # a small one is merged later
-                rows = write_rows(self._cursor, select, target, form, self._table.keys)
-                if rows.rows:
-                    rewritten.append(self._table.written(target, rows, since=old.written))
-                else:
-                    target.unlink()
-        return rewritten, removed
-
-
-def _time(moment: datetime) -> str:
-    return f"TIMESTAMP WITH TIME ZONE '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"

@@ -20,8 +20,9 @@ from cdrelay.errors import CdrelayError
 from cdrelay.lake.parquet import MERGED, write_rows
 from cdrelay.lake.promoted import CannotPromote, column_for, divide, require_promotable, text_of
 from cdrelay.lake.schema import EXTRA, typed_text
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 from cdrelay.records.fields import Field, Kind
 from cdrelay.records.wire import decode_object, encode_extra
 

@@ -15,8 +15,10 @@ import duckdb
 
 from cdrelay.lake.parquet import REWRITTEN, write_rows
 from cdrelay.lake.schema import literals
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable, Written
+from cdrelay.lake.table import RecordTable
+from cdrelay.lake.written import Written
 
 _REWRITTEN_AT_ONCE = 8
 _LOOKED_INTO_AT_ONCE = 64

@@ -16,8 +16,9 @@ from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import NOTHING_BEFORE, Cut
 from cdrelay.lake.lots import Lot
 from cdrelay.lake.rows import columns_of, rows_of
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 
 # The fields of a claim by the names they have in SQL, where a record's columns must stay apart from them.
 _CLAIMS = {

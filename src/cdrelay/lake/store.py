@@ -17,8 +17,9 @@ from cdrelay.lake.find import Finder
 from cdrelay.lake.origins import Origins
 from cdrelay.lake.rows import records_of, rows_of
 from cdrelay.lake.selection import Claim, Claims, Selection, select_period, select_window, whose
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import statement
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.table import RecordTable
 
 # The finest difference of two moments in the table.
 _MOMENT = timedelta(microseconds=1)

@@ -4,38 +4,32 @@ Loads are numbered. The number is a Delta application transaction, so that a sec
 refused: the fence behind the loader's lock.
 """
 
-import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
 from uuid import uuid4
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from cdrelay.contract.times import write_time
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.files import sync_folder
 from cdrelay.lake.log_repair import LOADER, LakeUnreadable, Payloads, repair_log, torn_ends
 from cdrelay.lake.parquet import RowsWritten
 from cdrelay.lake.schema import DOCUMENTED, Columns, delta_field
+from cdrelay.lake.snapshot import DataFile, Snapshot
 from cdrelay.lake.statements import key_of
+from cdrelay.lake.written import Written, delta_statistics
 from cdrelay.records.fields import Field
 
 READERS = timedelta(hours=1)
 """So long a state stays readable after a later one took its place, where nothing else is set."""
-_STATISTICS = {"org_uuid": str, "report_id": str, "report_time": "time", "release_time": "time", "load_seq": int}
-
-
 _FILE_COLUMNS = (
     "path",
     "size_bytes",
@@ -50,65 +44,6 @@ _FILE_COLUMNS = (
 
 class Overtaken(CdrelayError):
     """Another loader committed meanwhile; nothing of this commit happened, and it may be tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One Parquet file of the table, with the statistics by which it is chosen."""
-
-    path: str
-    """Relative to the table."""
-    size: int
-    rows: int
-    written: int
-    """When its records came into the table, in milliseconds since 1970; rewriting them leaves it as it is."""
-    first_report_time: datetime
-    last_report_time: datetime
-    first_load: int
-    last_load: int
-
-    @property
-    def day(self) -> str:
-        """The day of its records, which is the name of its folder."""
-        return self.path.partition("/")[0]
-
-    def meets(self, start: datetime, end: datetime) -> bool:
-        """Whether it may hold records with a Report time in [start, end]."""
-        return self.first_report_time <= end and self.last_report_time >= start
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One state of the table. Its files stay readable for some time after a later state dropped them (`READERS`)."""
-
-    version: int
-    last_load: int
-    files: tuple[DataFile, ...]
-
-    def meeting(self, start: datetime, end: datetime) -> list[DataFile]:
-        """The files that may hold records with a Report time in [start, end]; thousands of others cost nothing."""
-        first, last = start.astimezone(UTC).date().isoformat(), end.astimezone(UTC).date().isoformat()
-        days = [files for day, files in self._by_day.items() if first <= day <= last]
-        return [file for files in days for file in files if file.meets(start, end)]
-
-    @cached_property
-    def _by_day(self) -> dict[str, list[DataFile]]:
-        found: dict[str, list[DataFile]] = {}
-        for file in self.files:
-            found.setdefault(file.day, []).append(file)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A Parquet file that is on disk and in no commit yet."""
-
-    path: str
-    size: int
-    rows: int
-    statistics: Mapping[str, Mapping[str, str]]
-    since: int | None = None
-    """When its records came into the table, in milliseconds since 1970; None: now."""
 
 
 class RecordTable:
@@ -276,7 +211,7 @@ class RecordTable:
     ) -> None:
         milliseconds = time.time_ns() // 1_000_000  # the log's own bookkeeping, not the time of any record
         actions: list[AddAction | RemoveAction] = [
-            AddAction(file.path, file.size, {}, file.since or milliseconds, new_data, _delta_statistics(file))
+            AddAction(file.path, file.size, {}, file.since or milliseconds, new_data, delta_statistics(file))
             for file in added
         ]
         actions += [RemoveAction(file.path, new_data, milliseconds, file.size, {}) for file in removed]
@@ -348,28 +283,3 @@ class RecordTable:
         if wanted.items() - self._table.metadata().configuration.items():
             self._table.alter.set_table_properties(wanted)  # it was made when something else was set
             self._sync_log()
-
-
-def _delta_statistics(file: Written) -> str:
-    """The statistics as Delta's protocol wants them: JSON, times in ISO 8601 with milliseconds.
-
-    Times are cut to milliseconds downwards for the least and upwards for the greatest, so that they still enclose.
-    """
-    least, greatest, gaps = {}, {}, {}
-    for name, kind in _STATISTICS.items():
-        values = file.statistics[name]
-        gaps[name] = int(values["null_count"])
-        if "min" in values:
-            least[name] = _statistic(kind, values["min"], up=False)
-            with suppress(OverflowError):  # the last millisecond of the calendar: no bound is a bound too
-                greatest[name] = _statistic(kind, values["max"], up=True)
-    return json.dumps({"numRecords": file.rows, "minValues": least, "maxValues": greatest, "nullCount": gaps})
-
-
-def _statistic(kind: Any, text: str, *, up: bool) -> Any:
-    if kind != "time":
-        return kind(text)
-    moment = datetime.fromisoformat(text)
-    beyond = moment.microsecond % 1000
-    moment += timedelta(microseconds=(1000 - beyond if beyond and up else -beyond))
-    return write_time(moment)

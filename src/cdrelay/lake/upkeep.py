@@ -17,8 +17,10 @@ import structlog
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.parquet import MERGED, write_rows
 from cdrelay.lake.retention import KeepTimes, Retention
+from cdrelay.lake.snapshot import DataFile
 from cdrelay.lake.statements import key_of, statement
-from cdrelay.lake.table import DataFile, RecordTable, Written
+from cdrelay.lake.table import RecordTable
+from cdrelay.lake.written import Written
 
 SMALL_BYTES = 32 * 2**20
 """A file below this is worth merging; above it, another merge would cost more than it saves."""

@@ -10,7 +10,7 @@ import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.errors import CdrelayError
-from cdrelay.lake.load import Drained
+from cdrelay.lake.receipts import Drained
 
 _log = structlog.get_logger(__name__)
 

@@ -15,7 +15,8 @@ from cdrelay.clock import ManualClock
 from cdrelay.collector.admission import ReceivingLimits
 from cdrelay.collector.agenda import Agenda
 from cdrelay.collector.aside import Aside
-from cdrelay.collector.ledger import Ledger, ReconciliationReport
+from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.ledger_rows import ReconciliationReport
 from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.quarantine_counts import QuarantineByHour
 from cdrelay.collector.receiving import Receiver

@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from cdrelay.collector.comparison import Former, State, Verdict, window_of
 from cdrelay.collector.errors import SourceUnknown
-from cdrelay.collector.ledger import LedgerTotals
+from cdrelay.collector.ledger_rows import LedgerTotals
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.reconciliation import Asked
 from cdrelay.collector.recount import Recount
 from cdrelay.contract.manifest import Manifest, digest_of

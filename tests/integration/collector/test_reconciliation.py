@@ -7,7 +7,7 @@ import pytest
 
 from cdrelay.collector.comparison import margin
 from cdrelay.collector.errors import SourceUnknown
-from cdrelay.collector.ledger import LedgerTotals
+from cdrelay.collector.ledger_rows import LedgerTotals
 from cdrelay.collector.sources import SourceChange
 from tests.integration.collector.collector_bench import START, Bench, only
 from tests.support.provider import NOTHING, Call, Provider, Trouble, calls, organization

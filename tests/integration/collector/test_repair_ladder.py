@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.reconciliation import Asked
 from cdrelay.lake.engine import EngineLimits
 from cdrelay.lake.export import Reader

@@ -20,8 +20,9 @@ from cdrelay.backup.reading import verify
 from cdrelay.backup.restoring import RESTORING, RestoreRefused, restore
 from cdrelay.backup.snapshot import STAGING, HalfToCopy, home_state
 from cdrelay.backup.writing import tar_file, write_tar
+from cdrelay.lake.snapshot import Snapshot
 from cdrelay.lake.spool import Spool
-from cdrelay.lake.table import RecordTable, Snapshot
+from cdrelay.lake.table import RecordTable
 from cdrelay.lake.upkeep import compact
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation

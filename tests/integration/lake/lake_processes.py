@@ -17,7 +17,8 @@ from cdrelay.clock import ManualClock
 from cdrelay.lake.erasure import LakeEraser
 from cdrelay.lake.files import write_durably
 from cdrelay.lake.forgotten import Forgotten
-from cdrelay.lake.load import LoadLimits, Receipt
+from cdrelay.lake.load import LoadLimits
+from cdrelay.lake.receipts import Receipt
 from cdrelay.lake.spool import Envelope, NoRoom, Spool
 from tests.support.lake_builder import LakeBuilder, document, record
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.lake.load import Drained
+from cdrelay.lake.receipts import Drained
 from tests.integration.lake.lake_processes import (
     NOW,
     SURVIVED,

@@ -10,7 +10,7 @@ import pytest
 
 from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
-from cdrelay.lake.load import Drained
+from cdrelay.lake.receipts import Drained
 from cdrelay.lake.selection import Claim, Claims
 from cdrelay.records.identity import RECORD_BYTES
 from tests.support.lake_builder import ORG, LakeBuilder, read_window, record, report_id

@@ -9,9 +9,9 @@ import pytest
 
 from cdrelay.clock import SystemClock
 from cdrelay.lake.files import write_durably
-from cdrelay.lake.load import Drained
-from cdrelay.lake.table import Written
+from cdrelay.lake.receipts import Drained
 from cdrelay.lake.upkeep import MANY, compact
+from cdrelay.lake.written import Written
 from tests.support.lake_builder import LakeBuilder, record
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

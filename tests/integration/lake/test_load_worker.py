@@ -11,7 +11,7 @@ import pytest
 
 from cdrelay.clock import ManualClock
 from cdrelay.control.database import DatabaseUnavailable
-from cdrelay.lake.load import Receipt
+from cdrelay.lake.receipts import Receipt
 from cdrelay.lake.worker import LoadWorker
 from tests.support.lake_builder import LakeBuilder, record
 

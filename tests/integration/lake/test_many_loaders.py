@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from cdrelay.lake.load import Drained, LoadLimits
+from cdrelay.lake.load import LoadLimits
+from cdrelay.lake.receipts import Drained
 from cdrelay.lake.table import Overtaken, RecordTable
 from tests.integration.lake.lake_processes import SURVIVED, ReceiptFolder, drain, ended, start
 from tests.support.lake_builder import LakeBuilder, record, report_id

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cdrelay.contract.windows import Period
-from cdrelay.lake.load import Drained, LoadLimits
+from cdrelay.lake.load import LoadLimits
 from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.receipts import Drained
 from tests.support.lake_builder import ORG, LakeBuilder, document, record, report_id
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

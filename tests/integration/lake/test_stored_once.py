@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdrelay.clock import ManualClock
-from cdrelay.lake.load import Drained, LoadLimits
+from cdrelay.lake.load import LoadLimits
+from cdrelay.lake.receipts import Drained
 from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, record, report_id
 
 EARLIER = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

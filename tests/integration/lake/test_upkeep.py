@@ -10,7 +10,8 @@ from cdrelay.contract.windows import Period
 from cdrelay.lake.cut import Cut
 from cdrelay.lake.parquet import REWRITTEN, write_rows
 from cdrelay.lake.schema import literals
-from cdrelay.lake.table import DataFile, RecordTable
+from cdrelay.lake.snapshot import DataFile
+from cdrelay.lake.table import RecordTable
 from cdrelay.lake.upkeep import MANY, compact, smallest
 from cdrelay.records.fields import FIELDS, Kind
 from tests.support.lake_builder import ORG, OTHER_ORG, LakeBuilder, read_window, record, report_id

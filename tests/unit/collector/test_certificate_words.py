@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdrelay.collector.certificate import Certificate, CertifiedHour, as_json
 from cdrelay.collector.comparison import STATES, Proof, State
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.contract.windows import Period
 
 START = datetime(2026, 11, 23, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from cdrelay.collector.drift import DriftTotals
-from cdrelay.collector.ledger import LedgerHour, LedgerTotals
+from cdrelay.collector.ledger_rows import LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.hub.payload_figures import Payloads

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdrelay.collector.comparison import STATES
-from cdrelay.collector.ledger import LedgerHour, LedgerTotals
+from cdrelay.collector.ledger_rows import LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.hub.strip import LEGEND, Cell, strip

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from cdrelay.clock import ManualClock
-from cdrelay.lake.load import Drained
+from cdrelay.lake.receipts import Drained
 from cdrelay.lake.worker import LoadWorker
 
 

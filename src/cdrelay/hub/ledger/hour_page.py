@@ -7,7 +7,7 @@ from fastapi import Response
 
 from cdrelay.collector.heat_map import OrgKey
 from cdrelay.collector.heat_marks import due_edge, mark_of
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.manifests import ManifestRow
 from cdrelay.collector.payload_history import LoadedPayload, payloads_named
 from cdrelay.collector.under_repair import runs_since

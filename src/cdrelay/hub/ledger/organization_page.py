@@ -6,7 +6,7 @@ from fastapi import Response
 
 from cdrelay.collector.heat_map import OrgKey
 from cdrelay.collector.heat_marks import due_edge
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.contract.query import in_words
 from cdrelay.contract.windows import EPOCH, Period, ceil_to, floor_to
 from cdrelay.hub.ledger.addresses import (

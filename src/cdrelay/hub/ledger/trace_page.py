@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import Response
 
 from cdrelay.collector.errors import NoReportId
-from cdrelay.collector.ledger import LedgerRow
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.trace import Elsewhere, VersionTrace
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.hub.ledger.addresses import TRACE_PATH, hour_address, organization_address, read_moment
