@@ -15,7 +15,7 @@ from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.status import as_json
-from cdrelay.serving import Front, OwnTls, Worker, open_socket, run
+from cdrelay.serving import Front, OwnTls, Worker, open_socket, run, share_heaps
 from cdrelay.settings import Settings
 from cdrelay.traffic import Plan
 from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
@@ -78,6 +78,7 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
     front = front_of(settings)
     if demo is not None and front.tls is not None:
         raise CdrelayError("--demo delivers to itself over plain HTTP: take tls_certificate_file out of the settings")
+    share_heaps()
     listening = open_socket(settings.host, settings.port)
     address = f"{'http' if front.tls is None else 'https'}://{settings.host}:{listening.getsockname()[1]}"
     foundation = open_foundation(settings)
