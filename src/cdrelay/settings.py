@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from functools import cache
 from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
@@ -51,6 +52,7 @@ class Settings:
     publisher_keep_hours: float
     delivery_log_days: float
     collector_keep_days: float
+    ledger_keep_days: float
     replaced_files_minutes: float
     encrypt_lake: bool
     records_per_post: int
@@ -172,7 +174,7 @@ def default_text() -> str:
 
 def described() -> list[Described]:
     """Every setting with its help and default, in the order of the defaults file."""
-    defaults = tomllib.loads(default_text())
+    defaults = _defaults()
     found, comment = [], []
     for line in default_text().splitlines():
         if line.startswith("#"):
@@ -219,6 +221,9 @@ _MORE_THAN_NOTHING = {
 }
 
 
+_OF_A_CENTURY = {"days": 36_500, "hours": 876_000, "minutes": 52_560_000, "seconds": 3_153_600_000}
+_MOST = {"port": 65_535, "engine_threads": 1_024, "compress": 300_000}
+
 # Text for which nothing means something: that there is none.
 _MAY_BE_EMPTY = {
     "tls_certificate_file",
@@ -249,25 +254,54 @@ def _fit(name: str, value: Any, origin: str) -> Any:
     if kind is None:
         raise SettingError(f"{origin}: there is no setting {name!r}; `cdrelay settings` lists them")
     try:
-        if kind is bool:
-            return _truth(value)
-        if kind in (Path, str) and name not in _MAY_BE_EMPTY and not str(value).strip():
-            # A variable that is set to nothing: home would be wherever one stands, and host every address there is.
-            raise ValueError(value)
-        if kind is Path:
-            return Path(str(value)).expanduser().absolute()
-        if isinstance(value, bool) or (kind is int and isinstance(value, float)):
-            raise ValueError(value)
-        fitted = kind(value)  # type: ignore[operator]
-        if kind is float and not math.isfinite(fitted):
-            raise ValueError(value)
+        fitted = _converted(kind, value, empty=name in _MAY_BE_EMPTY)
     except (TypeError, ValueError):
-        raise SettingError(f"{origin}: {name} must be {_in_words(kind)}, not {value!r}") from None
-    if kind in (int, float) and fitted < 0:
-        raise SettingError(f"{origin}: {name} must not be negative, but is {value!r}")
+        given = "" if name in NOT_SHOWN else f", not {value!r}"
+        raise SettingError(f"{origin}: {name} must be {_in_words(kind)}{_example(name)}{given}") from None
+    if kind not in (int, float):
+        return fitted
+    if fitted < 0:
+        raise SettingError(f"{origin}: {name} must not be negative{_example(name)}, but is {value!r}")
     if name in _MORE_THAN_NOTHING and fitted == 0:
-        raise SettingError(f"{origin}: {name} must be more than 0")
+        raise SettingError(f"{origin}: {name} must be more than 0{_example(name)}")
+    if fitted > (most := _most(name)):
+        raise SettingError(f"{origin}: {name} must be at most {most:,}{_example(name)}, but is {value!r}")
     return fitted
+
+
+def _converted(kind: Any, value: Any, *, empty: bool) -> Any:
+    """Of the type of a setting; `empty` says whether its text may be. Raises TypeError, ValueError."""
+    if kind is bool:
+        return _truth(value)
+    if kind in (Path, str):
+        # A variable that is set to nothing: home would be wherever one stands, and host every address there is.
+        if "\0" in str(value) or not (empty or str(value).strip()):
+            raise ValueError(value)
+        return Path(str(value)).expanduser().absolute() if kind is Path else str(value)
+    if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+        raise ValueError(value)
+    fitted = kind(value)
+    if kind is float and not math.isfinite(fitted):
+        raise ValueError(value)
+    return fitted
+
+
+def _most(name: str) -> int:
+    """The largest number that makes sense; of a time, a century."""
+    if name in _MOST:
+        return _MOST[name]
+    unit = next((unit for unit in _OF_A_CENTURY if name.endswith(f"_{unit}")), None)
+    return _OF_A_CENTURY[unit] if unit else 10**15
+
+
+def _example(name: str) -> str:
+    default = _defaults()[name]
+    return "" if default == "" else f", such as {str(default).lower() if isinstance(default, bool) else default}"
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return tomllib.loads(default_text())
 
 
 def _truth(value: Any) -> bool:
@@ -301,7 +335,7 @@ def look_at_settings(
     Raises SettingError only for the home folder.
     """
     environment = os.environ if environment is None else environment
-    values = {name: _fit(name, value, "defaults") for name, value in tomllib.loads(default_text()).items()}
+    values = {name: _fit(name, value, "defaults") for name, value in _defaults().items()}
     if "CDRELAY_HOME" in environment:
         values["home"] = _fit("home", environment["CDRELAY_HOME"], "CDRELAY_HOME")
     if overrides.get("home"):
@@ -330,12 +364,16 @@ def look_at_settings(
 
 
 def _in_file(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
     try:
         given = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingError(f"{file}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingError(f"{file}: it cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise SettingError(
+            f'{file}: it is no TOML in UTF-8, with lines such as port = 8000 and host = "127.0.0.1": {error}'
+        ) from error
     if "home" in given:
         raise SettingError(f"{file}: home cannot be set in a file inside it; set CDRELAY_HOME")
     return given
@@ -348,25 +386,25 @@ def _require_sense(settings: Settings) -> None:
     if settings.answer_when not in ("spooled", "committed"):
         raise SettingError(f"answer_when must be spooled or committed, not {settings.answer_when!r}")
     if settings.tls_key_file and not settings.tls_certificate_file:
-        raise SettingError("tls_certificate_file must be set when there is a tls_key_file")
+        raise SettingError('tls_certificate_file must be set when there is a tls_key_file, such as "cdrelay.pem"')
     _require_networks(settings.trusted_proxies)
     if settings.mail_server:
         _require_mail_server(settings)
     _require_alarm_mail(settings)
-    if settings.port > 65_535:
-        raise SettingError(f"port must be at most 65535, but is {settings.port}")
     try:
         _ = settings.rules
     except ValueError as error:
-        raise SettingError(f"compress: {error}") from error
+        raise SettingError(f"compress: {error}; it must divide 5 minutes, such as 1 or 60") from error
 
 
 def _require_alarm_mail(settings: Settings) -> None:
     if settings.alarm_mail and not settings.mail_server:
-        raise SettingError("mail_server must be set when there is an alarm_mail")
+        raise SettingError('mail_server must be set when there is an alarm_mail, such as "mail.example.com:587"')
     for address in settings.alarm_mail_addresses:
         if address.count("@") != 1 or not address.isprintable() or " " in address:
-            raise SettingError(f"alarm_mail must be addresses with commas between them, and {address!r} is none")
+            raise SettingError(
+                f'alarm_mail must be addresses, such as "ops@example.com, night@example.com", and {address!r} is none'
+            )
 
 
 def _require_networks(trusted_proxies: str) -> None:
@@ -375,7 +413,7 @@ def _require_networks(trusted_proxies: str) -> None:
             ip_network(one)
         except ValueError as error:
             raise SettingError(
-                f'trusted_proxies must be addresses or networks, such as "127.0.0.1, 10.0.0.0/8": {error}'
+                f'trusted_proxies must be addresses or networks, such as "127.0.0.1, 10.0.0.0/8", and {one!r} is none'
             ) from error
 
 
@@ -384,6 +422,6 @@ def _require_mail_server(settings: Settings) -> None:
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
         raise SettingError('mail_server must be a host and a port, such as "mail.example.com:587"')
     if "@" not in settings.mail_from:
-        raise SettingError("mail_from must be an address when there is a mail_server")
+        raise SettingError('mail_from must be an address when there is a mail_server, such as "cdrelay@example.com"')
     if settings.mail_user and not settings.mail_password:
         raise SettingError("mail_password must be set when there is a mail_user")

@@ -133,11 +133,14 @@ class Cdrelay:
 
 def connect_halves(cdrelay: Cdrelay, organizations: list[str]) -> str:
     """Make a partner with these customers whose webhook is the collector of the same process; returns an intake key."""
-    partner = cdrelay.run("publisher", "partner", "add", "reseller").strip()
-    for number, organization in enumerate(organizations):
-        cdrelay.run(
-            "publisher", "organization", "add", organization, "--name", f"Customer {number}", "--partner", partner
-        )
+    partner = "reseller"
+    relation = {"partnerId": partner, "startsAt": "1970-01-01T00:00:00Z"}
+    directory = {
+        "partners": [{"name": partner}],
+        "organizations": [{"orgId": one, "name": f"Customer {number}"} for number, one in enumerate(organizations)],
+        "relations": [relation | {"orgId": one} for one in organizations],
+    }
+    cdrelay.run("publisher", "directory", "import", "-", "--format", "json", typed=json.dumps(directory))
     secret = cdrelay.home / "secret"
     secret.write_text("a-secret-for-this-test")
     url = f"{cdrelay.address}/webhooks/reseller"

@@ -48,6 +48,7 @@ _STORES = {"errors", "clock", "records", "contract"}
 _HALVES = _STORES | {"lake", "control", "provider_exchange", "provider_history", "callbacks", "notices"}
 _MAY_IMPORT = {
     "errors": set(),
+    "late_import": set(),
     "clock": set(),
     "records": _PURE,
     "contract": _PURE,
@@ -64,12 +65,12 @@ _MAY_IMPORT = {
     "collector": _HALVES,
     "backup": _STORES | {"lake", "control"},
     "hub": _HALVES | {"publisher", "collector"},
-    "wiring": _HALVES | {"publisher", "collector", "hub", "settings", "serving", "backup"},
+    "wiring": _HALVES | {"publisher", "collector", "hub", "settings", "serving", "backup", "late_import"},
     "doctor": _HALVES | {"publisher", "collector", "settings", "serving", "backup", "wiring"},
     "conformance": _STORES | {"traffic"},
     "cli": _HALVES
     | {"publisher", "collector", "hub", "settings", "serving", "wiring", "traffic", "conformance"}
-    | {"backup", "doctor"},
+    | {"backup", "doctor", "late_import"},
     "__main__": {"cli"},
 }
 

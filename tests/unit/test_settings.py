@@ -112,11 +112,25 @@ def test_an_unknown_name_in_the_file_is_named_with_the_file(home: Path) -> None:
         ("ENGINE_THREADS", "0", "must be more than 0"),
         ("CALLBACK_TOTAL_SECONDS", "0", "must be more than 0"),
         ("RECONCILE_EVERY_MINUTES", "0.0", "must be more than 0"),
+        ("HOST", "a\0b", "must be text"),
+        ("COLLECTOR_KEEP_DAYS", "1e20", "must be at most 36,500, such as 0.0, but is '1e20'"),
+        ("API_SECONDS", "1e20", "must be at most 3,153,600,000"),
+        ("PORT", "65536", "must be at most 65,535, such as 8000"),
+        ("BODY_LIMIT_BYTES", "9" * 30, "must be at most 1,000,000,000,000,000"),
     ],
 )
 def test_a_value_that_does_not_fit_is_told_by_name_origin_and_kind(home: Path, name: str, text: str, must: str) -> None:
     with pytest.raises(SettingError, match=f"^CDRELAY_{name}: {name.lower()} {must}"):
         _read(home, **{f"CDRELAY_{name}": text})
+
+
+def test_an_example_goes_with_the_rule_and_a_secret_does_not(home: Path) -> None:
+    with pytest.raises(SettingError, match=r"must be a whole number, such as 8000, not 'http'$"):
+        _read(home, CDRELAY_PORT="http")
+    with pytest.raises(SettingError, match=r"must be true or false, such as true, not 'x'$"):
+        _read(home, CDRELAY_SEND_EMPTY_WINDOWS="x")
+    with pytest.raises(SettingError, match=r"^CDRELAY_MAIL_PASSWORD: mail_password must be text$"):
+        _read(home, CDRELAY_MAIL_PASSWORD="secret\0word")
 
 
 @pytest.mark.parametrize("name", ["PORT", "PUBLISHER_KEEP_HOURS", "COLLECTOR_KEEP_DAYS", "DISK_RESERVE_BYTES"])
@@ -132,7 +146,7 @@ def test_a_value_in_the_file_that_does_not_fit_is_told_too(home: Path, line: str
 
 @pytest.mark.parametrize("factor", ["0", "7", "1e30"])
 def test_a_compression_that_the_contract_cannot_take_is_refused(home: Path, factor: str) -> None:
-    with pytest.raises(SettingError, match=r"^compress: "):
+    with pytest.raises(SettingError, match=r"compress(: a factor|: the factor| must be at most 300,000)"):
         _read(home, CDRELAY_COMPRESS=factor)
 
 

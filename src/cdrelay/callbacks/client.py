@@ -1,6 +1,7 @@
 """One HTTP exchange with a callback. Whatever happens in it is an outcome, never an exception."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from aiohttp.abc import AbstractResolver
 
 from cdrelay.callbacks.bodies import SendableBody
 from cdrelay.callbacks.guard import AddressRefused, CallbackRefused, guarded_connector, require_callback_url
+from cdrelay.callbacks.interim import MOST, TooManyInterim
 from cdrelay.callbacks.retry import Answered, NotReached, Outcome
 
 _PIECE = 256 * 1024
@@ -160,15 +162,25 @@ def _why(error: Exception) -> str:
     """In words that hold nothing of the URL's path or query, where partners keep tokens of their own."""
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return "the callback's name cannot be resolved"
+            why = "the callback's name cannot be resolved"
         case aiohttp.ClientConnectorCertificateError():
             reason = error.certificate_error
-            return f"the callback's certificate is not trusted: {getattr(reason, 'verify_message', reason)}"
+            why = f"the callback's certificate is not trusted: {getattr(reason, 'verify_message', reason)}"
         case aiohttp.ClientConnectorError():
-            return _why_no_connection(error.os_error)
+            why = _why_no_connection(error.os_error)
         case aiohttp.ServerDisconnectedError():
-            return "the callback closed the connection without an answer"
-    return f"the exchange with the callback broke: {type(error).__name__}"
+            why = "the callback closed the connection without an answer"
+        case TooManyInterim():
+            why = f"the callback sent more than {MOST} answers of 1xx, and none that counts"
+        case aiohttp.InvalidURL():
+            why = "the callback URL names no host that can be"
+        case aiohttp.ClientResponseError():
+            why = "the callback's answer is no HTTP, or its headers are too large"
+        case OSError():
+            why = "the callback broke off the connection"
+        case _:
+            why = f"the exchange with the callback broke: {type(error).__name__}"
+    return why
 
 
 def _why_no_connection(error: OSError) -> str:
@@ -176,4 +188,5 @@ def _why_no_connection(error: OSError) -> str:
         return str(error)
     if isinstance(error, ssl.SSLError):
         return f"no TLS with the callback: {error.reason}"
-    return f"no connection to the callback: {error.strerror or error}"
+    # The loop's own words name the address, and not the reason.
+    return f"no connection to the callback: {os.strerror(error.errno) if error.errno else error}"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
+from cdrelay.callbacks.interim import BoundedConnector
 from cdrelay.errors import CdrelayError
 
 _LONGEST_URL = 2000
@@ -28,25 +29,21 @@ class AddressRefused(PermissionError):
     """An address that no delivery connects to. An OSError, so that the connector takes it for a failed connection."""
 
 
-def require_callback_url(url: str, *, allow_http: bool) -> None:
-    """Raise CallbackRefused unless `url` is one that deliveries may be sent to."""
+def require_callback_url(url: str, *, allow_http: bool, called: str = "the callback URL") -> None:
+    """Raise CallbackRefused unless `url`, of which people are told as `called`, is one that may be sent to."""
     if len(url) > _LONGEST_URL or not url.isascii() or any(sign.isspace() or not sign.isprintable() for sign in url):
-        raise CallbackRefused(
-            f"the callback URL must have at most {_LONGEST_URL} characters, all ASCII, without spaces"
-        )
+        raise CallbackRefused(f"{called} must have at most {_LONGEST_URL} characters, all ASCII, without spaces")
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise CallbackRefused(f"the callback URL makes no sense: {error}") from error
-    if parts.scheme == "http" and not allow_http:
-        raise CallbackRefused("the callback URL must begin with https://; allow_http_callbacks lifts that for tests")
-    if parts.scheme not in ("https", "http"):
-        raise CallbackRefused("the callback URL must begin with https://")
+        raise CallbackRefused(f"{called} makes no sense: {error}") from error
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_http):
+        raise CallbackRefused(f"{called} must begin with https://")
     if not host:
-        raise CallbackRefused("the callback URL names no host")
+        raise CallbackRefused(f"{called} names no host")
     if parts.username is not None or parts.password is not None:
-        raise CallbackRefused("the callback URL must hold no user name or password; use a secret to sign deliveries")
+        raise CallbackRefused(f"{called} must hold no user name or password; use a secret to sign deliveries")
 
 
 def why_not(address: str) -> str | None:
@@ -108,7 +105,7 @@ def guarded_connector(
             raise AddressRefused(f"the callback's address {ip} {reason}")
         return socket.socket(family, kind, protocol)  # type: ignore[arg-type]
 
-    return aiohttp.TCPConnector(
+    return BoundedConnector(
         socket_factory=open_socket,
         resolver=resolver,
         ssl=trust,

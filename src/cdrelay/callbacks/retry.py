@@ -30,13 +30,21 @@ class NotReached:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld(NotReached):
+    """It never left, for something of ours that whoever runs this must mend; `reason` is for the other end, too."""
+
+    cause: str
+    """What it is, for whoever runs this."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unsendable:
     """There is nothing to send any more; `reason` says why."""
 
     reason: str
 
 
-Outcome = Answered | NotReached | Unsendable
+Outcome = Answered | NotReached | Unsendable  # a Withheld is a NotReached
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,7 @@ def read_retry_after(text: str | None, now: datetime, longest: timedelta) -> tim
         return longest if len(text) > 9 or int(text) >= longest.total_seconds() else timedelta(seconds=int(text))
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second of a year of twenty digits
         return None
     wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
     return min(max(wait, timedelta(0)), longest)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cdrelay import wiring
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Role
-from cdrelay.wiring import open_administrators
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in at the hub for a partner.")
 
@@ -29,7 +29,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def _administrators(typer_context: typer.Context) -> Administrators:
-    return open_administrators(context_of(typer_context).foundation())
+    return wiring.open_administrators(context_of(typer_context).foundation())
 
 
 def _directory(typer_context: typer.Context) -> Directory:

@@ -22,7 +22,7 @@ def alarms(
     typer_context: typer.Context,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over, the newest first.")] = False,
-    most: Annotated[int, typer.Option("--limit", min=1, help="How many at most, with --all.")] = 100,
+    most: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most, with --all.")] = 100,
     check: Annotated[bool, typer.Option("--check", help="Exit with status 1 when any stands.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,6 +1,5 @@
 """`cdrelay collector source …`: where the collector's records come from."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ import typer
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, print_table, secret_given, show, talk
 from cdrelay.cli.period import read_moment
-from cdrelay.collector.source_settings import FEED_TYPES, KINDS
+from cdrelay.collector.source_settings import FEED_TYPES, KINDS, in_words
 from cdrelay.collector.sources import Source, SourceChange, Sources
 from cdrelay.contract.times import write_time
 
@@ -85,7 +84,7 @@ def described(source: Source) -> dict[str, Any]:
         "token_problem": source.token_problem,
         "token_url": source.token_url,
         "client_id": source.client_id,
-        "unreadable": _words(source.unreadable) or None,
+        "unreadable": in_words(source.unreadable) or None,
         "created_at": source.created_at,
     }
 
@@ -166,10 +165,10 @@ def tell_unreadable(before: Source, after: Source) -> None:
     forgotten = [one for one in gone if one not in replaced]
     for what, names in (("replaced", replaced), ("forgotten", forgotten)):
         if names:
-            talk.print(f"could not be opened, and {what}: {', '.join(_words(names))}", soft_wrap=True)
+            talk.print(f"could not be opened, and {what}: {', '.join(in_words(names))}", soft_wrap=True)
     if after.unreadable:
         talk.print(
-            f"[yellow]still cannot be opened with this secret.key[/]: {', '.join(_words(after.unreadable))}."
+            f"[yellow]still cannot be opened with this secret.key[/]: {', '.join(in_words(after.unreadable))}."
             f" {_what_rests(after)} Put the key back that belongs to them, or replace them too:"
             f" `cdrelay collector source set {after.name}` (secret, token),"
             f" `cdrelay collector login {after.name}` (tokens, client secret)",
@@ -181,10 +180,6 @@ def _what_rests(source: Source) -> str:
     if "secret" in source.unreadable or "previous_secret" in source.unreadable:
         return "Until then its deliveries are answered 503."
     return "Until then its provider is not asked."
-
-
-def _words(names: Iterable[str]) -> list[str]:
-    return [name.replace("_", " ") for name in names]
 
 
 def _given(

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from yarl import URL
 
+from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import print_json, secret_given, talk
 from cdrelay.clock import SystemClock
 from cdrelay.conformance.checks import CannotRun, Check, Result, Verdict, chosen, exit_status
@@ -21,7 +22,6 @@ from cdrelay.conformance.publisher import PUBLISHER_CHECKS, SLOW_SECONDS, WEBHOO
 from cdrelay.conformance.receiver import RECEIVER_CHECKS, check_receiver
 from cdrelay.conformance.report import as_json, as_junit, counted
 from cdrelay.contract.history import HistoryRules
-from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.rules import Rules
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ def publisher(
     if not key:
         raise typer.BadParameter("give --token or --token-file", param_hint="--token")
     rules = _fit(lambda: Rules().compressed(compress), "--compress")
-    organization = _fit(lambda: organization_uuid(org), "--org") if org else None
+    organization = whole_organization(org, "--org") if org else None
     callback = None
     if callback_listen is not None:
         host, port = _fit(lambda: _host_and_port(callback_listen), "--callback-listen")

@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
+from cdrelay import wiring
 from cdrelay.settings import Settings, read_settings
-from cdrelay.wiring import CollectorParts, Foundation, PublisherParts, open_collector, open_foundation, open_publisher
 
 
 @dataclass(slots=True)
@@ -14,24 +14,24 @@ class Context:
     """The settings of this run; what is opened is closed when the command ends."""
 
     settings: Settings
-    _foundation: Foundation | None = field(default=None, repr=False)
-    _publisher: PublisherParts | None = field(default=None, repr=False)
-    _collector: CollectorParts | None = field(default=None, repr=False)
+    _foundation: "wiring.Foundation | None" = field(default=None, repr=False)
+    _publisher: "wiring.PublisherParts | None" = field(default=None, repr=False)
+    _collector: "wiring.CollectorParts | None" = field(default=None, repr=False)
 
-    def foundation(self) -> Foundation:
+    def foundation(self) -> "wiring.Foundation":
         """The home folder, opened once."""
         if self._foundation is None:
-            self._foundation = open_foundation(self.settings)
+            self._foundation = wiring.open_foundation(self.settings)
         return self._foundation
 
-    def publisher(self) -> PublisherParts:
+    def publisher(self) -> "wiring.PublisherParts":
         """The publisher half, opened once."""
-        self._publisher = self._publisher or open_publisher(self.foundation())
+        self._publisher = self._publisher or wiring.open_publisher(self.foundation())
         return self._publisher
 
-    def collector(self) -> CollectorParts:
+    def collector(self) -> "wiring.CollectorParts":
         """The collector half, opened once."""
-        self._collector = self._collector or open_collector(self.foundation())
+        self._collector = self._collector or wiring.open_collector(self.foundation())
         return self._collector
 
     def close(self) -> None:

@@ -16,7 +16,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def deliveries(
     typer_context: typer.Context,
-    number: Annotated[int, typer.Option("--number", "-n", help="How many, the newest first.", min=1)] = 20,
+    number: Annotated[
+        int, typer.Option("--number", "-n", help="How many, the newest first.", min=1, max=1_000_000)
+    ] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Show the latest deliveries and how far each has come."""

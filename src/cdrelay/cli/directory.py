@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from cdrelay.cli import bulk, keys
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.cli.period import read_moment
@@ -18,13 +17,6 @@ from cdrelay.publisher.parties import HolderKind, Licence, Relation, RelationKin
 
 relation_app = typer.Typer(no_args_is_help=True, help="Calling relationships of partners with organizations.")
 licence_app = typer.Typer(no_args_is_help=True, help="Calling licences of users and workspaces, and who sold them.")
-GROUPS = {
-    "relation": relation_app,
-    "licence": licence_app,
-    "directory": bulk.app,
-    "operator-key": keys.operator_app,
-}
-
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's name or id.", metavar="PARTNER")]
 OrganizationArgument = Annotated[str, typer.Argument(help="The organization's UUID or encoded id.", metavar="ORG")]
@@ -40,7 +32,8 @@ InForceOption = Annotated[
 
 
 def _directory(typer_context: typer.Context) -> Directory:
-    return context_of(typer_context).publisher().directory
+    foundation = context_of(typer_context).foundation()
+    return Directory(foundation.database, foundation.clock)
 
 
 def _relations(typer_context: typer.Context) -> Relations:

@@ -9,6 +9,7 @@ from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.publisher.access.keys import Keys
 from cdrelay.publisher.access.operator_keys import OperatorKeys
+from cdrelay.publisher.directory.partners import Directory
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 LabelOption = Annotated[str, typer.Option("--label", help="What it is for, so that it can be told from others.")]
@@ -42,7 +43,8 @@ def _operator_keys(typer_context: typer.Context) -> Keys:
 
 
 def _intake_keys(typer_context: typer.Context) -> Keys:
-    return context_of(typer_context).publisher().directory.credentials.intake
+    foundation = context_of(typer_context).foundation()
+    return Directory(foundation.database, foundation.clock).credentials.intake
 
 
 operator_app = _commands("operator", "Keys with which your own programs manage the directory.", _operator_keys)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from cdrelay import wiring
 from cdrelay.cli import lake_anew, lake_erasure, lake_upkeep
 from cdrelay.cli.context import Context, context_of
 from cdrelay.cli.output import print_json, show, talk
@@ -15,7 +16,7 @@ from cdrelay.collector.drift import Drift, DriftRow
 from cdrelay.lake.export import LakeMissing
 from cdrelay.lake.promote import Promoter
 from cdrelay.records.fields import Kind
-from cdrelay.wiring import HalfName, open_promoter
+from cdrelay.wiring.foundation import HalfName
 
 app = typer.Typer(no_args_is_help=True, help="What the lake holds that nobody documented, and the lake's upkeep.")
 app.add_typer(lake_upkeep.app)
@@ -99,7 +100,7 @@ def _promoter(context: Context, half: HalfName) -> Promoter:
     folder = context.settings.home / half / "lake"
     if not (folder / "_delta_log").is_dir():
         raise LakeMissing(folder)
-    return open_promoter(context.foundation(), half)
+    return wiring.open_promoter(context.foundation(), half)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import typer
 from rich.progress import Progress
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import print_json, print_table, show, talk
-from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.control.erasures import Erasure, Erasures
 from cdrelay.lake.forgotten import Forgotten, ForgottenPerson
 from cdrelay.records.personal import ERASED, LEAST_CHARACTERS, forms_of
@@ -35,7 +35,10 @@ def erase(
         ),
     ] = None,
     organization: Annotated[
-        str | None, typer.Option("--organization", "--org", help="Only records of this organization.")
+        str | None,
+        typer.Option(
+            "--organization", "--org", help="Only records of this organization: its whole UUID or encoded id."
+        ),
     ] = None,
     label: Annotated[str, typer.Option("--label", help="Your own words, such as a ticket; nothing personal.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how much there is.")] = False,
@@ -51,6 +54,7 @@ def erase(
     It goes through lake, spool, quarantine, bodies kept aside and the outbox, and deletes the old files from the disk.
     Records of calls that ended before now stay erased if they come again. Backups and exports are not reached.
     """
+    org_uuid = whole_organization(organization, "--organization") if organization else None
     context = context_of(typer_context)
     foundation = context.foundation()
     eraser = open_eraser(foundation)
@@ -58,7 +62,6 @@ def erase(
         _finish_all(eraser, wait, as_json)
         return
     hashes = {foundation.secrets.keyed_hash(form) for text in _known_by(person) for form in _forms(text)}
-    org_uuid = _organization(organization)
     now = foundation.clock.now()
     found = eraser.count(eraser.forgotten(ForgottenPerson(org_uuid, now, frozenset(hashes))))
     rows = [{"place": one.place, "found": one.number} for one in found]
@@ -142,10 +145,3 @@ def _forms(text: str) -> frozenset[str]:
     if ERASED in forms:
         raise typer.BadParameter(f"{ERASED!r} is what stands where something was erased")
     return forms
-
-
-def _organization(text: str | None) -> str | None:
-    try:
-        return organization_uuid(text) if text else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--organization") from error

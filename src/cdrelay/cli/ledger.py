@@ -3,6 +3,7 @@
 import sys
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from cdrelay.cli.context import Context, context_of
 from cdrelay.cli.heat_lines import heat_lines, legend_lines, step_for
+from cdrelay.cli.organizations import OrganizationOption, one_organization
 from cdrelay.cli.output import print_json, show, talk
 from cdrelay.cli.period import FromOption, ToOption, read_moment, read_period
 from cdrelay.collector.certificate import as_json as certificate_json
@@ -19,9 +21,9 @@ from cdrelay.collector.comparison import State
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.heat_map import HeatMap, HeatQuestion, Sums
 from cdrelay.collector.heat_marks import Mark
+from cdrelay.collector.known_organizations import known_organizations
 from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.under_repair import UnderRepair, read_under_repair
-from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH, Period, ceil_to, floor_to
 from cdrelay.errors import CdrelayError
@@ -34,10 +36,6 @@ from cdrelay.wiring.ledger import open_ledger_parts
 app = typer.Typer(help="What was expected and what is stored, for each organization and hour.")
 
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only this source.")]
-OrganizationOption = Annotated[
-    str | None,
-    typer.Option("--organization", "--org", help="Only organizations whose UUID begins so; or an encoded id."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 _IN_TABLE = ("org_uuid", "window_start", "expected", "stored", "state", "proof", "reason")
 SHORT, NOT_PROVED = 1, 3
@@ -57,11 +55,14 @@ def ledger(
         ),
     ] = None,
     source: SourceOption = None,
-    organization: OrganizationOption = None,
+    organization: Annotated[
+        str | None,
+        typer.Option("--organization", "--org", help="Only organizations whose UUID begins so; or an encoded id."),
+    ] = None,
     state: Annotated[
         Mark | None, typer.Option("--state", help="Only organizations with an hour in this state.")
     ] = None,
-    most: Annotated[int, typer.Option("--limit", min=1, help="How many organizations at most.")] = 40,
+    most: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many organizations at most.")] = 40,
     check: Annotated[
         bool,
         typer.Option(
@@ -144,17 +145,19 @@ def windows(
     *,
     start: FromOption = None,
     end: ToOption = None,
-    organization: Annotated[
-        str | None, typer.Option("--organization", "--org", help="Only this organization: its UUID or encoded id.")
-    ] = None,
+    organization: OrganizationOption = None,
+    source: SourceOption = None,
     state: Annotated[State | None, typer.Option("--state", help="Only windows in this state.")] = None,
-    most: Annotated[int, typer.Option("--limit", min=1, help="How many windows at most.")] = 100,
+    most: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many windows at most.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
     """List single hours of organizations, newest first, with all that is known of each."""
-    store = context_of(typer_context).collector().ledger
-    org_uuid = _organization(organization) if organization else None
-    rows = store.rows(read_period(start, end), org_uuid, states=[state] if state else (), most=most)
+    context = context_of(typer_context)
+    if source is not None:
+        source = _source(context, source)
+    org_uuid = _organization(context, organization, source)
+    states, period = [state] if state else (), read_period(start, end)
+    rows = context.collector().ledger.rows(period, org_uuid, states=states, source=source, most=most)
     found = [_window(row) for row in rows]
     if not as_json:
         found = [{name: row[name] for name in _IN_TABLE} for row in found]
@@ -165,7 +168,9 @@ def windows(
 def certificate(
     typer_context: typer.Context,
     *,
-    organization: Annotated[str, typer.Option("--organization", "--org", help="Its UUID or encoded id.")],
+    organization: Annotated[
+        str, typer.Option("--organization", "--org", help="Its UUID, how that begins, or its encoded id.")
+    ],
     start: Annotated[str, typer.Option("--from", help="Start, a date or a whole hour, UTC.", metavar="TIME")],
     end: Annotated[str, typer.Option("--to", help="End, excluded; a date or a whole hour, UTC.", metavar="TIME")],
     source: Annotated[
@@ -182,7 +187,10 @@ def certificate(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--to") from error
     parts = open_ledger_parts(context.foundation(), context.collector())
-    source, org_uuid = _source(context, source), _organization(organization)
+    source = _source(context, source)
+    org_uuid = _organization(context, organization, source)
+    if org_uuid is None:
+        raise typer.BadParameter("an organization is needed", param_hint="--organization")
     if parts.key(source, org_uuid, period) is None:
         # As one that makes no sense: with --check, 1 would be an answer.
         hint = f"`cdrelay ledger --org {org_uuid[:4]}` lists those that begin so"
@@ -213,11 +221,10 @@ def _source(context: Context, given: str | None) -> str:
     return given
 
 
-def _organization(text: str) -> str:
-    try:
-        return organization_uuid(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--organization") from error
+def _organization(context: Context, text: str | None, source: str | None) -> str | None:
+    parts = context.collector()
+    in_ledger = partial(known_organizations, parts.database, source=source)
+    return one_organization(text, in_ledger, parts.store.lake.organizations)
 
 
 def _window(row: LedgerRow) -> dict[str, Any]:

@@ -10,15 +10,15 @@ from typing import Annotated
 
 import typer
 
+from cdrelay import wiring
 from cdrelay.cli.collector_sources import JsonOption, NameArgument, described, tell_unreadable
 from cdrelay.cli.context import context_of
+from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import print_json, talk
 from cdrelay.collector.login import Login, redirect_uri
 from cdrelay.collector.sources import Source, SourceChange, Sources
 from cdrelay.collector.token_exchange import TokenClient
 from cdrelay.contract.addresses import AddressRefused, checked_address
-from cdrelay.contract.organization_ids import organization_uuid
-from cdrelay.wiring import open_token_exchange
 
 _SECRET, _ACCESS, _REFRESH, _BEARER = (
     "WEBEX_CLIENT_SECRET",
@@ -86,7 +86,7 @@ def login(
         raise typer.BadParameter("choose --paste or --service-app")
     if (service_app is None) != (target_org is None):
         raise typer.BadParameter("--service-app and --target-org go together")
-    work = Login(context.collector().tokens, open_token_exchange(context.foundation()))
+    work = Login(context.collector().tokens, wiring.open_token_exchange(context.foundation()))
     if paste:
         source = _by_paste(work, sources, source, client_id, token_url)
     else:
@@ -126,10 +126,7 @@ def _by_service_app(
 ) -> Source:
     if not _APPLICATION.fullmatch(application_id):
         raise typer.BadParameter("an application id has letters, digits, - and _ only", param_hint="--service-app")
-    try:
-        org_uuid = organization_uuid(target_org)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--target-org") from error
+    org_uuid = whole_organization(target_org, "--target-org")
     bearer = _required("Access token with the scope spark:applications_token", _BEARER)
     return _run(
         work.by_service_app(
@@ -150,7 +147,10 @@ def _client(source: Source, client_id: str | None, token_url: str | None) -> Tok
     known = source.client_secret if readable and client_id in (None, source.client_id) else None
     client_id = client_id or source.client_id
     if client_id is None:
-        raise typer.BadParameter("which integration or service app is it?", param_hint="--client-id")
+        raise typer.BadParameter(
+            "the id of the integration or service app is needed, as its provider shows it; later logins know it",
+            param_hint="--client-id",
+        )
     secret = known if known and _SECRET not in os.environ else _required("Client secret", _SECRET)
     return TokenClient(token_url=_address(address, "--token-url"), client_id=client_id, client_secret=secret)
 

@@ -3,59 +3,52 @@
 import logging
 import os
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import structlog
 import typer
 from rich.markup import escape
 
 from cdrelay import __version__
-from cdrelay.cli import (
-    alarms,
-    backup,
-    collector,
-    conformance,
-    doctor,
-    lake,
-    ledger,
-    publisher,
-    reconcile,
-    records,
-    serve,
-    settings,
-    trace,
-    traffic,
-)
 from cdrelay.cli.context import install_context
+from cdrelay.cli.late import LateGroup
 from cdrelay.cli.output import talk
+from cdrelay.cli.own_words import InOurWords
 from cdrelay.errors import CdrelayError
+
+
+class Commands(InOurWords, LateGroup):
+    """All of them."""
+
+    where: ClassVar[Mapping[str, str]] = {
+        "up": "serve:up",
+        "serve": "serve:serve",
+        "reconcile": "reconcile:reconcile",
+        "export": "records:export",
+        "query": "records:query",
+        "trace": "trace:trace",
+        "traffic": "traffic:traffic",
+        "settings": "settings:settings",
+        "restore": "backup:restore",
+        "doctor": "doctor:doctor",
+        "publisher": "publisher:app",
+        "collector": "collector:app",
+        "alarms": "alarms:app",
+        "lake": "lake:app",
+        "ledger": "ledger:app",
+        "backup": "backup:app",
+        "conformance": "conformance:app",
+    }
+
 
 app = typer.Typer(
     name="cdrelay",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Call detail records from a calling provider to its partners. Try `cdrelay up --demo --compress 60`.",
 )
-app.add_typer(publisher.app, name="publisher")
-app.add_typer(collector.app, name="collector")
-app.add_typer(alarms.app, name="alarms")
-app.add_typer(lake.app, name="lake")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(backup.app, name="backup")
-app.add_typer(conformance.app, name="conformance")
-for command in (
-    serve.up,
-    serve.serve,
-    reconcile.reconcile,
-    records.export,
-    records.query,
-    trace.trace,
-    traffic.traffic,
-    settings.settings,
-    backup.restore,
-    doctor.doctor,
-):
-    app.command()(command)
 
 
 def _version(wanted: bool) -> None:
@@ -109,6 +102,10 @@ def run() -> None:
         app()
     except CdrelayError as error:
         talk.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except PermissionError as error:
+        what = f"{error.strerror}: {error.filename}; a home folder belongs to the user that cdrelay runs as"
+        talk.print(f"[red]error:[/] {escape(what)}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:
         # Whoever read our output has seen enough. Nothing more can be written, not even at exit.

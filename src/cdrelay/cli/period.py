@@ -24,11 +24,14 @@ def read_moment(name: str, text: str) -> datetime:
     """The moment a person typed. Raises typer.BadParameter that names the option."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"{text!r} is no time; write 2026-11-24 or 2026-11-24T10:00Z", param_hint=name
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if not EPOCH <= moment <= _LATEST:
+        raise typer.BadParameter(f"must lie between {EPOCH:%Y-%m-%d} and {_LATEST:%Y-%m-%d}", param_hint=name)
+    return moment
 
 
 def read_period(start: str | None, end: str | None) -> Period | None:

@@ -1,23 +1,50 @@
 """`cdrelay publisher …`: partners, organizations, webhooks, credentials, deliveries, ticks."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
-from cdrelay.cli import administrators, deliveries, directory, integrations, keys, partner_removal, record_sources
+from cdrelay import wiring
+from cdrelay.cli import partner_removal
 from cdrelay.cli.context import context_of
+from cdrelay.cli.late import LateGroup
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import read_moment
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
-from cdrelay.wiring import PublisherParts
+
+
+class Commands(LateGroup):
+    """Those of this half."""
+
+    where: ClassVar[Mapping[str, str]] = {
+        "deliveries": "deliveries:deliveries",
+        "tick": "deliveries:tick",
+        "send-again": "deliveries:send_again",
+        "partner": "",
+        "organization": "",
+        "relation": "directory:relation_app",
+        "licence": "directory:licence_app",
+        "directory": "bulk:app",
+        "operator-key": "keys:operator_app",
+        "administrator": "administrators:app",
+        "webhook": "",
+        "token": "",
+        "intake-key": "keys:intake_app",
+        "integration": "integrations:app",
+        "source": "record_sources:app",
+    }
+
 
 app = typer.Typer(
-    no_args_is_help=True, help="The sending half: where records come from, who gets which, and what was delivered."
+    cls=Commands,
+    no_args_is_help=True,
+    help="The sending half: where records come from, who gets which, and what was delivered.",
 )
 partner_app = typer.Typer(no_args_is_help=True, help="The resellers that receive the feed.")
 organization_app = typer.Typer(no_args_is_help=True, help="The customer organizations whose calls are recorded.")
@@ -28,18 +55,10 @@ token_app = typer.Typer(
 for name, group in {
     "partner": partner_app,
     "organization": organization_app,
-    **directory.GROUPS,
-    "administrator": administrators.app,
     "webhook": webhook_app,
     "token": token_app,
-    "intake-key": keys.intake_app,
-    "integration": integrations.app,
-    "source": record_sources.app,
 }.items():
     app.add_typer(group, name=name)
-
-for command in (deliveries.deliveries, deliveries.tick, deliveries.send_again):
-    app.command()(command)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's name or id.", metavar="PARTNER")]
@@ -47,12 +66,13 @@ OrganizationArgument = Annotated[str, typer.Argument(help="The organization's UU
 LabelOption = Annotated[str, typer.Option("--label", help="What it is for, so that it can be told from others.")]
 
 
-def _parts(typer_context: typer.Context) -> PublisherParts:
+def _parts(typer_context: typer.Context) -> "wiring.PublisherParts":
     return context_of(typer_context).publisher()
 
 
 def _directory(typer_context: typer.Context) -> Directory:
-    return _parts(typer_context).directory
+    foundation = context_of(typer_context).foundation()
+    return Directory(foundation.database, foundation.clock)
 
 
 # --- partners and organizations ---

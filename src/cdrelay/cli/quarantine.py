@@ -39,7 +39,9 @@ def _aside(typer_context: typer.Context) -> Aside:
 @app.command("list")
 def list_quarantine(
     typer_context: typer.Context,
-    most: Annotated[int, typer.Option("--limit", min=1, help="How many at most, records and bodies each.")] = 100,
+    most: Annotated[
+        int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most, records and bodies each.")
+    ] = 100,
     as_json: JsonOption = False,
 ) -> None:
     """List what was put aside last and why; the records themselves, which name people, are not shown."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,10 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.organizations import OrganizationOption, one_organization
 from cdrelay.cli.output import print_line, show, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
+from cdrelay.collector.known_organizations import known_organizations
 from cdrelay.collector.reconciliation import Asked, Progress
-from cdrelay.contract.organization_ids import organization_uuid
 
 _IN_TABLE = ("source", "requests", "windows", "short", "repaired", "fetched", "lost")
 SourceArgument = Annotated[str | None, typer.Argument(help="Only this source.", metavar="[SOURCE]")]
@@ -25,9 +27,7 @@ def reconcile(
     source: SourceArgument = None,
     *,
     source_name: Annotated[str | None, typer.Option("--source", help="The same, as an option.")] = None,
-    organization: Annotated[
-        str | None, typer.Option("--organization", "--org", help="Only this organization: its UUID or encoded id.")
-    ] = None,
+    organization: OrganizationOption = None,
     start: FromOption = None,
     end: ToOption = None,
     by_ids: Annotated[
@@ -36,23 +36,26 @@ def reconcile(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Compare with the provider's counts now, and fetch what is missing. Fails when something stays missing.
+    """Compare with the provider's counts now, and fetch what is missing.
+
+    Fails when something stays missing, or could not be asked for.
 
     All hours in the provider's reach, or those that meet a period, whole. Of a period out of reach it is only looked
     whether what was missing has come meanwhile.
     """
     if source is not None and source_name not in (None, source):
         raise typer.BadParameter("name the source once", param_hint="--source")
-    asked = Asked(
-        source=source or source_name,
-        organization=_org_uuid(organization),
-        period=read_period(start, end),
-        by_ids=by_ids,
-    )
+    source, period = source or source_name, read_period(start, end)
     parts = context_of(typer_context).collector()
+    in_ledger = partial(known_organizations, parts.database, source=source)
+    org_uuid = one_organization(organization, in_ledger, parts.store.lake.organizations)
+    asked = Asked(source=source, organization=org_uuid, period=period, by_ids=by_ids)
     with _bars() as tell:
         reports = asyncio.run(parts.reconciler.run_once(progress=tell, asked=asked))
-    nothing = "no source has an api address and a token; `cdrelay collector source set` gives it both"
+    nothing = (
+        "no source has an api address and a token; `cdrelay collector source set NAME --api URL` gives it the one,"
+        " `cdrelay collector login NAME` the other"
+    )
     rows = [asdict(report) for report in reports]
     shown = rows if as_json else [{name: row[name] for name in _IN_TABLE} for row in rows]
     show(shown, as_json, nothing)
@@ -62,13 +65,6 @@ def reconcile(
                 print_line(f"{report.source}: {report.problem}")
     if any(report.short or report.lost or report.problem for report in reports):
         raise typer.Exit(1)
-
-
-def _org_uuid(text: str | None) -> str | None:
-    try:
-        return organization_uuid(text) if text else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--organization") from error
 
 
 @contextmanager

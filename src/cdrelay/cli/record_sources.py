@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cdrelay import wiring
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.period import read_moment
@@ -15,7 +16,6 @@ from cdrelay.publisher.sources.record_sources import RecordSources
 from cdrelay.publisher.sources.running import LOOK_SECONDS
 from cdrelay.publisher.sources.source_settings import KINDS, RecordSource, SourceSettings
 from cdrelay.publisher.sources.taking import Kept
-from cdrelay.wiring import source_readers
 
 app = typer.Typer(no_args_is_help=True, help="Where call records come from: folders, files, providers, platforms.")
 
@@ -176,7 +176,7 @@ def read_once(typer_context: typer.Context, name: NameArgument, as_json: JsonOpt
     """Read a source once, also one that is inactive, and say how many records were taken. Again is harmless."""
     context = context_of(typer_context)
     parts = context.publisher()
-    reader = source_readers(context.foundation(), parts).reader(name)
+    reader = wiring.source_readers(context.foundation(), parts).reader(name)
     source = parts.record_sources.get(name)
 
     async def read() -> Kept:
@@ -197,7 +197,9 @@ def read_once(typer_context: typer.Context, name: NameArgument, as_json: JsonOpt
 @app.command("refused")
 def list_refused(
     typer_context: typer.Context,
-    number: Annotated[int, typer.Option("--number", "-n", help="How many, the newest first.", min=1)] = 50,
+    number: Annotated[
+        int, typer.Option("--number", "-n", help="How many, the newest first.", min=1, max=1_000_000)
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List what was put into quarantine, with the field and the rule. Folders keep theirs in `refused`."""

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.organizations import OrganizationOption, one_organization
 from cdrelay.cli.output import print_json, print_table, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
-from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.lake.engine import EngineLimits
 from cdrelay.lake.export import Format, Reader
 from cdrelay.wiring import HalfName
@@ -36,21 +36,16 @@ def export(
     ] = "ndjson",
     start: FromOption = None,
     end: ToOption = None,
-    organization: Annotated[
-        str | None, typer.Option("--organization", "--org", help="Only this organization: its UUID or encoded id.")
-    ] = None,
+    organization: OrganizationOption = None,
     half: HalfOption = "collector",
 ) -> None:
     """Write stored records to a file, by Report time."""
     to_stdout = str(output) == "-"
     if to_stdout and form == "parquet":
         raise typer.BadParameter("Parquet needs a file", param_hint="--output")
-    try:
-        org_uuid = organization_uuid(organization) if organization else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--organization") from error
     period = read_period(start, end)
     with _reader(context_of(typer_context), half) as reader:
+        org_uuid = one_organization(organization, reader.organizations)
         count = reader.export(Path("/dev/stdout") if to_stdout else output, form, period, org_uuid)
     talk.print(f"{count:,} records" + ("" if to_stdout else f" in {output}"))
 

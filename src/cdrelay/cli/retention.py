@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import show, talk
 from cdrelay.collector.retention import Retentions
-from cdrelay.contract.organization_ids import organization_uuid
 
 app = typer.Typer(no_args_is_help=True, help="Organizations whose records are kept shorter or longer than others'.")
 
@@ -26,7 +26,7 @@ def set_time(
     The loader lets go of older ones bit by bit; `cdrelay lake upkeep` at once.
     """
     foundation = context_of(typer_context).foundation()
-    Retentions(foundation.database).set(_org_uuid(organization), days, foundation.clock.now())
+    Retentions(foundation.database).set(whole_organization(organization, "ORG"), days, foundation.clock.now())
     talk.print(f"its records are kept for {days:g} days", highlight=False)
 
 
@@ -42,12 +42,6 @@ def list_times(
 @app.command("remove")
 def remove_time(typer_context: typer.Context, organization: OrganizationArgument) -> None:
     """Let collector_keep_days apply to an organization again."""
-    there = Retentions(context_of(typer_context).foundation().database).remove(_org_uuid(organization))
+    org_uuid = whole_organization(organization, "ORG")
+    there = Retentions(context_of(typer_context).foundation().database).remove(org_uuid)
     talk.print("collector_keep_days applies to it again" if there else "it had no time of its own")
-
-
-def _org_uuid(text: str) -> str:
-    try:
-        return organization_uuid(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="ORG") from error

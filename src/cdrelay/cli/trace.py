@@ -3,17 +3,19 @@
 import sys
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.organizations import one_organization
 from cdrelay.cli.output import print_json, talk
 from cdrelay.cli.period import read_moment
+from cdrelay.collector.known_organizations import known_organizations
 from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.trace import Trace, Tracing, VersionTrace, read_report_id
-from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.windows import Period
 from cdrelay.lake.export import LakeMissing
 from cdrelay.wiring import HalfName, open_tracing
@@ -32,7 +34,10 @@ def trace(
         str | None, typer.Option("--hour", help="Only Report times of the hour from this time on.", metavar="TIME")
     ] = None,
     organization: Annotated[
-        str | None, typer.Option("--organization", "--org", help="Whose ledger to show if it is not stored.")
+        str | None,
+        typer.Option(
+            "--organization", "--org", help="Whose ledger to show if it is not stored: UUID, how it begins, encoded id."
+        ),
     ] = None,
     half: Annotated[HalfName | None, typer.Option("--half", help="Only this one; else both that are here.")] = None,
     record: Annotated[bool, typer.Option("--record", help="Show the record too: numbers and names.")] = False,
@@ -43,12 +48,10 @@ def trace(
     Ends with status 1 when it is stored in none of the lakes.
     """
     wanted, period = read_report_id(report_id), _period(day, hour)
-    try:
-        org_uuid = organization_uuid(organization) if organization else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--organization") from error
-    traces = []
-    for name, tracing in _tracings(context_of(typer_context), half):
+    context, traces = context_of(typer_context), []
+    tracings = _tracings(context, half)
+    org_uuid = one_organization(organization, partial(known_organizations, context.foundation().database))
+    for name, tracing in tracings:
         found = _look(name, tracing, wanted, period, org_uuid)
         traces.append((found, [tracing.record(one.record) for one in found.versions] if record else []))
     if as_json:

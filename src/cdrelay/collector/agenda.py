@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from cdrelay.collector.comparison import due_until
+from cdrelay.collector.comparison import COMPARED_UNDER_WAY, due_until
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.schedule import SILENT_TICKS, HourFacts, SourceFacts, gaps_of
@@ -79,7 +79,7 @@ class Agenda:
             if row is None:
                 found[window] = "not compared yet"
             elif row.compared_at is None or due_until(row.compared_at, rules) < window.end:
-                found[window] = row.problem or "compared only while it was under way"
+                found[window] = row.problem or COMPARED_UNDER_WAY
         return found
 
     def _note(self, key: dict[str, object], rest: dict[str, object]) -> None:

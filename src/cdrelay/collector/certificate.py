@@ -1,7 +1,8 @@
 """A certificate of completeness: for an organization and a period, hour by hour, what was proved and what was not.
 
-It says no more than the ledger and the lake do. An hour that the ledger does not know was not compared. What was stored
-when the hour was compared, and is not in the lake any more (its time to be kept was over, say), counts as missing.
+It says no more than the ledger and the lake do. An hour that the ledger does not know was not compared, unless it is so
+old that the ledger forgot it. What was stored when the hour was compared, and is not in the lake any more, counts as
+missing, unless the time for which it was to be kept is over: of an hour that is not kept any more nothing is claimed.
 """
 
 from collections import Counter
@@ -16,12 +17,14 @@ from cdrelay.collector.silence import Explanation
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 
-HourFinding = Literal["complete", "incomplete", "undecided", "not compared"]
+HourFinding = Literal["complete", "incomplete", "undecided", "not compared", "not kept"]
 HourProof = Literal["ids", "counts", "surplus"]
 """By the ids of the records, by equal counts, or by counts alone of which more is stored."""
 Verdict = Literal["complete", "not complete", "not proved"]
 _UNDECIDED = "it was not over when it was last compared"
 _WITHOUT_PROOF = "the provider’s count and what is stored were never compared whole"
+_ROW_NOT_KEPT = "what the ledger said of it is not kept any more"
+_RECORDS_NOT_KEPT = "its records are not kept any more; nothing was missing when it was compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,22 @@ class CertifiedHour:
     """Records when the certificate was made."""
     due: bool
     """Whether its deliveries were past by then."""
+    row_kept: bool = True
+    """Whether the ledger goes back so far."""
+    records_kept: bool = True
+    """Whether the time for which its records are kept is not over."""
 
     @property
     def finding(self) -> HourFinding:
         """What was proved."""
+        if self.row is None and not self.row_kept:
+            return "not kept"
         if self.row is None or mark_of(self.row.state, self.row.proof, self.row.expected, due=self.due) == "unchecked":
             return "not compared"
-        if self.row.state in ("short", "lost") or self.in_lake < self.row.expected:
+        if self.row.state in ("short", "lost"):
             return "incomplete"
+        if self.in_lake < self.row.expected:
+            return "incomplete" if self.records_kept else "not kept"
         if self.row.state == "open":
             return "undecided"
         return "not compared" if self.row.proof == "none" else "complete"
@@ -66,17 +77,20 @@ class CertifiedHour:
         """Records that the provider has and that are not here, at least."""
         if self.row is None or self.finding != "incomplete":
             return 0
+        here = min(self.row.stored, self.in_lake) if self.records_kept else self.row.stored
         # Where ids were compared one can be missing though the counts are equal.
-        return max(1, self.row.expected - min(self.row.stored, self.in_lake))
+        return max(1, self.row.expected - here)
 
     @property
     def reason(self) -> str | None:
         """Why it is not complete."""
         if self.finding == "complete":
             return None
+        if self.finding == "not kept":
+            return _ROW_NOT_KEPT if self.row is None else _RECORDS_NOT_KEPT
         if self.row is None:
             return "the ledger has no comparison of this hour"
-        if self.in_lake < self.row.stored and self.in_lake < self.row.expected:
+        if self.records_kept and self.in_lake < self.row.stored and self.in_lake < self.row.expected:
             return f"of {self.row.stored:,} records stored when it was compared, {self.in_lake:,} are left in the lake"
         if self.row.reason:
             return self.row.reason
@@ -180,7 +194,12 @@ class Certificate:
 
 
 _PROVED = {"ids": "by the ids of the records", "counts": "by equal counts"}
-_FOUND = {"complete": "proved complete", "undecided": "not decided yet", "not compared": "not compared"}
+_FOUND = {
+    "complete": "proved complete",
+    "undecided": "not decided yet",
+    "not compared": "not compared",
+    "not kept": "not kept any more",
+}
 
 
 def _listed(numbers: Mapping[Any, int], words: Mapping[Any, str]) -> str:
@@ -205,10 +224,7 @@ def as_json(certificate: Certificate) -> dict[str, Any]:
         "stored": certificate.stored,
         "missing": certificate.missing,
         "surplus": certificate.surplus,
-        "hours": {
-            name.replace(" ", "_"): certificate.findings[name]
-            for name in ("complete", "incomplete", "undecided", "not compared")
-        },
+        "hours": {name.replace(" ", "_"): certificate.findings[name] for name in get_args(HourFinding)},
         "proofs": {name: certificate.proofs[name] for name in get_args(HourProof)},
         "records": {"inLake": certificate.in_lake, "digest": certificate.digest, "digestOf": "Report ID, SHA-256"},
         "silence": None

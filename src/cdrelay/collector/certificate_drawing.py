@@ -19,13 +19,21 @@ GROUND = {
     "incomplete": ("#fde3e1", "#b3261e"),
     "undecided": ("#e9ecf1", "#5a6575"),
     "not compared": ("#ffffff", "#5a6575"),
+    "not kept": ("#ffffff", "#5a6575"),
 }
-LETTERS: dict[HourFinding, str] = {"complete": "C", "incomplete": "M", "undecided": "u", "not compared": "?"}
+LETTERS: dict[HourFinding, str] = {
+    "complete": "C",
+    "incomplete": "M",
+    "undecided": "u",
+    "not compared": "?",
+    "not kept": "–",
+}
 _MEANINGS: dict[HourFinding, str] = {
     "complete": "complete, proved",
     "incomplete": "records are missing",
     "undecided": "not decided yet",
     "not compared": "not compared with the provider",
+    "not kept": "not kept any more",
 }
 _STRIP_COLUMNS = 24
 
@@ -85,7 +93,7 @@ class Legend(Flowable):  # type: ignore[misc]
 def _draw_cell(canvas: Canvas, finding: HourFinding, x: float, y: float, width: float, height: float) -> None:
     ground, ink = (colors.HexColor(colour) for colour in GROUND[finding])
     canvas.setFillColor(ground)
-    canvas.setStrokeColor(LINE if finding == "not compared" else ground)
+    canvas.setStrokeColor(LINE if finding in ("not compared", "not kept") else ground)
     canvas.setLineWidth(0.4)
     canvas.rect(x + 0.6, y + 0.6, width - 1.2, height - 1.2, fill=1, stroke=1)
     canvas.setFillColor(ink)

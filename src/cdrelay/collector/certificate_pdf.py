@@ -205,7 +205,8 @@ def _reading(certificate: Certificate) -> Iterator[str]:
         " here now. An hour is complete when nothing that the provider counts is missing, then and now; it was proved"
         " by the ids of the records, by equal counts, or, where more is stored than the provider counts (state surplus)"
         " and ids were not compared, by counts alone. Ways are how records came that a repair brought. Records are"
-        " told apart by Org UUID and Report ID, and belong to the hour of their Report time."
+        " told apart by Org UUID and Report ID, and belong to the hour of their Report time. Of an hour that is not"
+        " kept any more nothing is claimed: its records, or what was said of them, were only to be kept for so long."
     )
     yield (
         "The digest is SHA-256 over the Report IDs of all records of the organization and period in the lake, in lower"

@@ -1,5 +1,6 @@
 """Making a certificate of completeness out of the ledger and the lake."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from cdrelay import __version__
@@ -8,11 +9,12 @@ from cdrelay.collector.certificate import Certificate, CertifiedHour
 from cdrelay.collector.errors import CertificateRefused
 from cdrelay.collector.heat_marks import due_edge
 from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.retention import KeptSince
 from cdrelay.collector.silence import Explanation, Silence
 from cdrelay.contract.query import in_words
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
-from cdrelay.contract.windows import Period, floor_to
+from cdrelay.contract.windows import EPOCH, Period, floor_to
 from cdrelay.lake.origins import Origins
 
 MOST_HOURS = 24 * 366
@@ -23,13 +25,22 @@ class Certificates:
     """Makes them. Blocking; raises DatabaseUnavailable."""
 
     def __init__(
-        self, ledger: Ledger, stock: Origins, silence: Silence, clock: Clock, rules: Rules, *, made_by: str
+        self,
+        ledger: Ledger,
+        stock: Origins,
+        silence: Silence,
+        clock: Clock,
+        rules: Rules,
+        *,
+        kept_since: Callable[[datetime], KeptSince],
+        made_by: str,
     ) -> None:
-        """`made_by` is the name of the installation."""
+        """`kept_since` says from when on records stay at a moment; `made_by` is the installation's name."""
         self._ledger = ledger
         self._stock = stock
         self._clock = clock
         self._rules = rules
+        self._kept_since = kept_since
         self._made_by = made_by
         self._silence = silence
 
@@ -44,9 +55,17 @@ class Certificates:
         rows = self._ledger.rows(period, org_uuid, source=source, most=MOST_HOURS + 1)
         known = {row.window: row for row in rows}
         stock = self._stock.inventory(org_uuid, period, self._rules.count_span)
-        edge = due_edge(now, self._rules)
+        edge, forgotten = due_edge(now, self._rules), self._ledger.forgotten_until(source) or EPOCH
+        kept_since = self._kept_since(now).of(org_uuid) or EPOCH
         certified = [
-            CertifiedHour(hour, known.get(hour), stock.by_span.get(hour.start, 0), due=hour.end <= edge)
+            CertifiedHour(
+                hour,
+                known.get(hour),
+                stock.by_span.get(hour.start, 0),
+                due=hour.end <= edge,
+                row_kept=hour.end > forgotten,
+                records_kept=hour.end > kept_since,
+            )
             for hour in hours
         ]
         return Certificate(

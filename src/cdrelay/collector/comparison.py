@@ -41,6 +41,7 @@ COMPLETE: frozenset[State] = frozenset({"matched", "repaired", "surplus"})
 LEFT_UNCOMPARED = "left the provider's reach uncompared"
 """How the reason begins of what nobody knows any more."""
 BEGINNING_LEFT = f"{LEFT_UNCOMPARED}, its beginning"
+COMPARED_UNDER_WAY = "compared only while it was under way"
 
 _GRACE_SHARE = 10
 """A delivery has a tenth of a tick (30 s of the contract) to arrive before its records count as due."""

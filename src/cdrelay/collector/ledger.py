@@ -1,5 +1,6 @@
 """The ledger: for each source, organization and whole hour, what was expected, what is stored, and the state of it."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or_update
 
 from cdrelay.collector.comparison import LEFT_UNCOMPARED, STATES, Former, State, Verdict
 from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.ledger_forgetting import forgotten_until, forgotten_windows
 from cdrelay.collector.ledger_rows import (
     LedgerHour,
     LedgerRow,
@@ -165,12 +167,19 @@ class Ledger:
             connection.execute(update(ledger).where(*_key(row)).values(reason=reason, recheck_at=recheck_at))
 
     def totals(self, source: str | None = None) -> LedgerTotals:
-        """How many windows are in each state."""
+        """How many windows are in each state, also those that went because they are old."""
         question = select(ledger.c.state, func.count()).group_by(ledger.c.state)
         if source is not None:
             question = question.where(ledger.c.source == source)
         with self._database.read() as connection:
-            return LedgerTotals(**{row[0]: row[1] for row in connection.execute(question)})
+            there = Counter({row[0]: row[1] for row in connection.execute(question)})
+            there.update(forgotten_windows(connection, source))
+        return LedgerTotals(**there)
+
+    def forgotten_until(self, source: str) -> datetime | None:
+        """How far back it goes: older hours are gone, but those in which something is missing. None: all the way."""
+        with self._database.read() as connection:
+            return forgotten_until(connection, source)
 
     def by_hour(self, hours: int) -> list[LedgerHour]:
         """The last `hours` windows that have any row, newest first, over all sources and organizations."""

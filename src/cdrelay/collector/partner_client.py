@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from cdrelay.clock import Clock
 from cdrelay.collector.counts import read_counts
-from cdrelay.collector.receiving import count_records
+from cdrelay.collector.record_numbers import count_records
 from cdrelay.contract.answers import ProviderRejected
 from cdrelay.contract.paging import PageHeaders
 from cdrelay.contract.windows import Period

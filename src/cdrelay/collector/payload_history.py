@@ -24,6 +24,7 @@ class LoadedPayload:
     corrected: int
     repeated: int
     quarantined: int
+    load_seq: int
     loaded_at: datetime
 
 
@@ -46,3 +47,13 @@ def payloads_named(database: Database, ids: Collection[str]) -> list[LoadedPaylo
         return [
             LoadedPayload(*row) for row in connection.execute(select(*_COLUMNS).where(_OURS, payloads.c.id.in_(ids)))
         ]
+
+
+def payload_named(database: Database, name: str) -> LoadedPayload | None:
+    """One of either half; None: its load is not finished, or its receipt is gone. Blocking.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.read() as connection:
+        row = connection.execute(select(*_COLUMNS).where(payloads.c.id == name)).one_or_none()
+    return None if row is None else LoadedPayload(*row)

@@ -8,8 +8,8 @@ import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.incident_log import IncidentLog
 from cdrelay.collector.pulling import Puller
-from cdrelay.collector.receiving import IncidentLog
 from cdrelay.collector.sources import Sources
 from cdrelay.errors import CdrelayError
 

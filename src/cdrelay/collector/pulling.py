@@ -16,7 +16,8 @@ import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import TokenMissing
-from cdrelay.collector.receiving import IncidentLog, count_records
+from cdrelay.collector.incident_log import IncidentLog
+from cdrelay.collector.record_numbers import count_records
 from cdrelay.collector.sources import Source, Sources
 from cdrelay.collector.tokens import Tokens
 from cdrelay.contract.answers import ProviderRejected

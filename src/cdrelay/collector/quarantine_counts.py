@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,15 @@ _TIMES = ("report_time", "release_time")
 """Where the first is what is wrong with the record, the second tells its hour as well (FACTS 1.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lacked:
+    """What an organization lacked of a window when that was last compared."""
+
+    records: int
+    at: datetime
+    """When the provider was asked."""
+
+
 class QuarantineByHour:
     """Counts the records in a quarantine that are in no other version in the lake. Blocking."""
 
@@ -33,17 +43,22 @@ class QuarantineByHour:
         """Records of each organization that has any in the window; one that was refused twice is one."""
         return {organization: len(keys) for organization, keys in self._by_organization(window).items()}
 
-    def vain(self, missing: Mapping[str, int], window: Period, now: datetime) -> frozenset[str]:
+    def vain(
+        self, missing: Mapping[str, int], window: Period, now: datetime, before: Mapping[str, Lacked]
+    ) -> frozenset[str]:
         """Of organizations that lack so many records of a window, those for which fetching again brings the same.
 
-        The records endpoint gave at least so many that could not be stored, and still are not. At its second looks a
-        window is fetched all the same: the provider may have mended its records, and the number may hide another loss.
+        The records endpoint gave at least so many that could not be stored, and still are not. `before` is what they
+        lacked when the window was last compared: if that was less, the provider has withdrawn some that lie in
+        quarantine, and they explain nothing that is missing since. At its second looks a window is fetched all the
+        same: the provider may have mended its records, and the number may hide another loss.
         """
         looks = [look for look in second_looks(window, self._rules) if look <= now]
         return frozenset(
             organization
             for organization, keys in self._by_organization(window, given=True).items()
-            if 0 < missing.get(organization, 0) <= len(keys) and not any(max(keys.values()) < look for look in looks)
+            if 0 < missing.get(organization, 0) <= _counted(keys, before.get(organization))
+            and not any(max(keys.values()) < look for look in looks)
         )
 
     def _by_organization(self, window: Period, *, given: bool = False) -> dict[str, dict[object, datetime]]:
@@ -77,6 +92,13 @@ class QuarantineByHour:
             if isinstance(organization, str) and moment in window:
                 report_id = values.get("report_id")
                 yield one, organization, report_id.lower() if isinstance(report_id, str) else content
+
+
+def _counted(keys: Mapping[object, datetime], before: Lacked | None) -> int:
+    """How many of the records in quarantine the provider counts, at most."""
+    if before is None:
+        return len(keys)
+    return min(len(keys), before.records + sum(came > before.at for came in keys.values()))
 
 
 def _read(record: bytes) -> tuple[Mapping[str, Any], bytes]:

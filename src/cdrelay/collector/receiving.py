@@ -10,10 +10,9 @@ holds the interpreter for about 0.35 s per GB, so few are checked at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 from uuid import uuid4
@@ -21,23 +20,27 @@ from uuid import uuid4
 import structlog
 
 from cdrelay.clock import Clock
-from cdrelay.collector.admission import Admission, ReceivingLimits, SenderPatience, SenderTooSlow
+from cdrelay.collector.admission import (
+    Admission,
+    ReceivingLimits,
+    SenderTooSlow,
+    TooManyAtOnce,
+    TooManyRequests,
+)
 from cdrelay.collector.aside import Aside
+from cdrelay.collector.body_taking import take_body
 from cdrelay.collector.errors import CollectorError, SourceUnknown
-from cdrelay.collector.portions import Portions
+from cdrelay.collector.incident_log import IncidentLog
+from cdrelay.collector.record_numbers import count_records
+from cdrelay.collector.refusals import Refusals
 from cdrelay.collector.sources import Source
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.signature import Verifier
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.listing import Listing
-from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, split, unpack, unpacked
+from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable
 from cdrelay.lake.spool import ContentEncoding, Envelope, Incoming, NoRoom, Spool
 
-_KEPT_AT_ONCE = 2**20
-"""Bytes handed to a thread: large against the cost of a hop (some 50 µs), small against memory. Measured."""
-_SYNCED_AT_ONCE = 2**22
-_MOST_WAITING = 2**23
-"""Bytes of one body that may wait for a thread; its sender waits then too."""
 _CHECKS_AT_ONCE = 2
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +59,8 @@ class Offered:
     """What the head of a POST says about the body to come."""
 
     source: str
+    sender: str
+    """The network that it comes from."""
     signature: str | None
     """Hex HMAC-SHA1 (`X-Spark-Signature`)."""
     signature_sha256: str | None = None
@@ -73,19 +78,23 @@ class Received:
     records: int
 
 
+_TOLD = (
+    SourceUnknown,
+    EncodingUnsupported,
+    BodyTooLarge,
+    SignatureRefused,
+    SenderTooSlow,
+    TooManyRequests,
+    TooManyAtOnce,
+)
+"""Refusals that nothing else tells of: no alarm, and no body that lies aside."""
+
+
 class KnownSources(Protocol):
     """Who may send."""
 
     async def known(self, name: str) -> Source:
         """The source of that name. Raises SourceUnknown."""
-        ...
-
-
-class IncidentLog(Protocol):
-    """Where to tell what a person should see."""
-
-    def record(self, part: str, what: str) -> None:
-        """Keep it; never raises."""
         ...
 
 
@@ -107,6 +116,7 @@ class Receiver:
         self._spool = spool
         self._aside = aside
         self._incidents = incidents
+        self._refusals = Refusals(incidents, clock)
         self._clock = clock
         self._limits = limits
         self._admission = Admission(clock, limits)
@@ -120,29 +130,29 @@ class Receiver:
         TooManyRequests for what the sender must change; NoRoom, TooManyAtOnce, DatabaseUnavailable, SecretUnreadable
         for what it should send again later.
         """
-        began = perf_counter()
-        envelope = Envelope(
-            id=self._new_id(),
-            source=offered.source,
-            channel="webhook",
-            received=self._clock.now(),
-            content_encoding=read_encoding(offered.content_encoding),
-            signature=offered.signature or offered.signature_sha256,
-            manifest=offered.manifest,
-        )
+        began, payload = perf_counter(), self._new_id()
         size, outcome = 0, "interrupted"
         try:
             source = await self._sources.known(offered.source)
             verifiers = self._admit(source, offered)
-            with self._admission.admitted(source.name):
+            envelope = Envelope(
+                id=payload,
+                source=source.name,
+                channel="webhook",
+                received=self._clock.now(),
+                content_encoding=read_encoding(offered.content_encoding),
+                signature=offered.signature or offered.signature_sha256,
+                manifest=offered.manifest,
+            )
+            with self._admission.admitted(source.name, offered.sender, signed=bool(verifiers)):
                 async with self._incoming(envelope, offered.content_length or 0) as incoming:
                     listing = Listing()
                     if envelope.content_encoding:
                         listing.give_up()
                     await self._take(body, incoming, verifiers, listing)
                     size = incoming.size
-                    if not all(verifier.accepts(signature) for verifier, signature in verifiers.items()):
-                        raise SignatureRefused("the signature does not fit the body")
+                    if verifiers:
+                        self._verify(offered, verifiers)
                     records = listing.end()
                     if records is None:
                         records = await self._check(envelope, incoming)
@@ -150,17 +160,19 @@ class Receiver:
             outcome = "kept"
         except CdrelayError as error:
             outcome = type(error).__name__
+            if isinstance(error, _TOLD):
+                await self._refusals.note(offered.source, error)
             raise
         finally:
             _log.info(
                 "payload.received",
                 source=offered.source[:64],
-                payload=envelope.id,
+                payload=payload,
                 outcome=outcome,
                 bytes=size,
                 milliseconds=round((perf_counter() - began) * 1000, 1),
             )
-        return Received(envelope.id, records)
+        return Received(payload, records)
 
     def _admit(self, source: Source, offered: Offered) -> dict[Verifier, str]:
         """Refuse by the head alone what can be, before any of the body is read. What is left to verify: none or more.
@@ -180,11 +192,18 @@ class Receiver:
             raise SignatureRefused("the signature is missing")
         return verifiers
 
+    def _verify(self, offered: Offered, verifiers: dict[Verifier, str]) -> None:
+        if all(verifier.accepts(signature) for verifier, signature in verifiers.items()):
+            self._admission.genuine(offered.source, offered.sender)
+        else:
+            self._admission.refused(offered.source, offered.sender)
+            raise SignatureRefused("the signature does not fit the body")
+
     async def _take(
         self, body: AsyncIterable[bytes], incoming: Incoming, verifiers: Iterable[Verifier], listing: Listing
     ) -> None:
         try:
-            await _take(body, incoming, verifiers, listing, self._limits)
+            await take_body(body, incoming, verifiers, listing, self._limits)
         except TimeoutError:
             pace = self._limits.pace
             raise SenderTooSlow(
@@ -233,70 +252,3 @@ def read_encoding(header: str) -> ContentEncoding:
             return "zstd"
         case _:
             raise EncodingUnsupported("a body comes as it is or compressed with gzip or zstd")
-
-
-def count_records(body: Buffer, encoding: ContentEncoding, limit: int, scratch: Path | None = None) -> int:
-    """How many records a body holds. Raises BodyTooLarge when it unpacks to more than `limit`, BodyUnreadable.
-
-    With a folder for `scratch`, what is large unpacked lies there and not in memory; raises OSError without room.
-    """
-    try:
-        if encoding and (records := _listed(unpacked(body, encoding, limit))) is not None:
-            return records
-        return len(split(unpack(body, encoding, limit, scratch), lines=False))
-    except RecursionError:
-        raise BodyUnreadable("the body is nested too deeply") from None
-
-
-def _listed(pieces: Iterator[bytes]) -> int | None:
-    listing = Listing()
-    for piece in pieces:
-        listing.take([piece])
-        if listing.given_up:
-            return None
-    return listing.end()
-
-
-async def _take(
-    body: AsyncIterable[bytes],
-    incoming: Incoming,
-    verifiers: Iterable[Verifier],
-    listing: Listing,
-    limits: ReceivingLimits,
-) -> None:
-    """Hash `body` and make it durable while it comes. Raises BodyTooLarge, NoRoom, TimeoutError.
-
-    Only waiting for the sender counts against its pace, not waiting for the disk.
-    """
-
-    def keep(pieces: list[bytes]) -> None:
-        # Each call that leaves the interpreter must wait to get back to it, so there are few of them.
-        portion = b"".join(pieces)
-        incoming.write(portion)
-        for verifier in verifiers:
-            verifier.update(portion)
-
-    def sync(_: list[bytes]) -> None:
-        incoming.sync()
-
-    keeping = Portions(keep, _KEPT_AT_ONCE, _MOST_WAITING)
-    syncing = Portions(sync, _SYNCED_AT_ONCE, _MOST_WAITING)
-    total = 0
-    try:
-        async with SenderPatience(limits.pace) as patience:
-            async for piece in body:
-                patience.end()
-                total += len(piece)
-                if total > limits.body_bytes:
-                    raise BodyTooLarge(f"the body is larger than {limits.body_bytes} bytes")
-                await keeping.add(piece)
-                await syncing.add(piece)
-                listing.take([piece])
-                patience.begin(total)
-            patience.end()
-        await keeping.end()
-        await syncing.end()
-    finally:
-        # Whoever is about to remove the file must wait until no thread uses it.
-        await keeping.settle()
-        await syncing.settle()

@@ -16,9 +16,9 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.history_client import HistoryClient, Pace
+from cdrelay.collector.incident_log import IncidentLog
 from cdrelay.collector.ledger_rows import ReconciliationReport
 from cdrelay.collector.partner_client import PartnerClient
-from cdrelay.collector.receiving import IncidentLog
 from cdrelay.collector.recount import Recount
 from cdrelay.collector.repair_ladder import RepairLadder
 from cdrelay.collector.schedule import Cause, DueHour, cause_of, due_hours, spans_due
@@ -195,9 +195,7 @@ class Reconciler:
     ) -> ReconciliationReport:
         started_at, requests, tally = self._clock.now(), 0, Tally()
         if source.api is None or not source.reconcilable:
-            tally.problems.append(
-                "the source has no api address or no token; `cdrelay collector source set` gives it both"
-            )
+            tally.problems.append(_unasked(source))
         else:
             token = self._token_for(source.name)
             async with (
@@ -268,3 +266,12 @@ class Reconciler:
         except CdrelayError as error:
             # The run is done and told; that it cannot be kept changes nothing about it.
             _log.warning("reconciliation.not_kept", source=report.source, reason=type(error).__name__)
+
+
+def _unasked(source: Source) -> str:
+    """Why the provider of a source cannot be asked, and what to do."""
+    if source.kind != "webhook":
+        return "the source is pulled; there are no counts to compare with"
+    if source.api is None:
+        return f"the source has no address of its provider; `cdrelay collector source set {source.name} --api URL`"
+    return f"there is no token for the provider; `cdrelay collector login {source.name}` gets one"

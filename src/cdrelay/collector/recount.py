@@ -7,7 +7,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
-from cdrelay.collector.comparison import BEGINNING_LEFT, Finding, Former, Proof, Verdict, judge, why
+from cdrelay.collector.comparison import (
+    BEGINNING_LEFT,
+    COMPARED_UNDER_WAY,
+    LEFT_UNCOMPARED,
+    Finding,
+    Former,
+    Proof,
+    Verdict,
+    due_until,
+    judge,
+    why,
+)
 from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.schedule import next_check
 from cdrelay.collector.stores import Stores
@@ -90,12 +101,16 @@ class Recount:
         same = stored == former.stored
         state = former.state
         if not same:
-            state = judge(found, former.fetched + brought, state, now=now, window=window, rules=self._rules)
+            # As of the provider's last answer: of what became due since it said nothing.
+            answered = former.checked_at or now
+            state = judge(found, former.fetched + brought, state, now=answered, window=window, rules=self._rules)
         proof: Proof = former.proof if same else "counts"
         reason = why(found, state, problem=problem, in_quarantine=in_quarantine)
         if not same and former.proof == "none":
             # Its beginning was never compared: that nothing of the rest is missing proves nothing of the whole.
             state, proof, reason = state if found.missing else "open", "none", reason or BEGINNING_LEFT
+        elif not same and state == "open" and due_until(now, self._rules) >= window.end:
+            proof, reason = "none", self._never_whole(window, now)
         return Verdict(
             org_uuid=found.org_uuid,
             window=window,
@@ -111,3 +126,7 @@ class Recount:
             # The provider was not asked: what another run asks meanwhile is newer than this.
             checked_at=former.checked_at,
         )
+
+    def _never_whole(self, window: Period, now: datetime) -> str:
+        left = window.end <= now - self._rules.reach
+        return f"{LEFT_UNCOMPARED}; {COMPARED_UNDER_WAY}" if left else COMPARED_UNDER_WAY

@@ -31,7 +31,7 @@ _TRIES = 5
 """So many times `cdr_feed` is asked for a window while it is in reach, when it fails, and so many times after."""
 _QUESTIONS = 10
 """So many periods are asked for in one climb; the others have their turn in the next."""
-_FEED_REACHES = 15
+FEED_REACHES = 15
 """`cdr_feed` goes back so many times the reach: 30 days."""
 _LEAD_HOURS = 3
 """Its times may mean the start of the call, so it is asked for calls that began so much earlier, too."""
@@ -90,7 +90,7 @@ class RepairLadder:
         return row.window.end <= self._clock.now() - self._rules.reach
 
     def _may_ask(self, row: LedgerRow) -> bool:
-        if self._history is None or row.window.start < self._clock.now() - _FEED_REACHES * self._rules.reach:
+        if self._history is None or row.window.start < self._clock.now() - FEED_REACHES * self._rules.reach:
             return False
         return row.history_tries < self._most_tries(row)
 

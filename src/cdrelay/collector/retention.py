@@ -1,6 +1,7 @@
 """Organizations whose records are kept for a time of their own."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -23,6 +24,20 @@ class OwnTime:
     keep_days: float
     """Days of the contract."""
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSince:
+    """From when on records stay, at one moment; older ones may be gone."""
+
+    general: datetime | None = None
+    """None: from the beginning."""
+    own: Mapping[str, datetime] = field(default_factory=dict)
+    """By organization; earlier or later than the general moment."""
+
+    def of(self, org_uuid: str) -> datetime | None:
+        """That of one organization."""
+        return self.own.get(org_uuid, self.general)
 
 
 class Retentions:

@@ -23,6 +23,7 @@ from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.receiving import EncodingUnsupported, Offered, Received, Receiver, SignatureRefused
 from cdrelay.contract.error_bodies import ERROR_SCHEMA, TRACKING_HEADER, error_body, tracking_id
 from cdrelay.contract.manifest import Manifest
+from cdrelay.contract.networks import network_of
 from cdrelay.contract.signature import SHA256_HEADER, SIGNATURE_HEADER, read_sha256
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretUnreadable
@@ -126,6 +127,7 @@ def webhook_router(
         """Answered 200 only when the body is durable or, if so set, in the lake. The same body again is harmless."""
         offered = Offered(
             source=source,
+            sender=network_of(request.client.host if request.client else ""),
             signature=request.headers.get(SIGNATURE_HEADER),
             signature_sha256=read_sha256(request.headers.get(SHA256_HEADER)),
             content_encoding=request.headers.get("content-encoding", ""),

@@ -16,6 +16,7 @@ from cdrelay.clock import Clock
 from cdrelay.collector.agenda import LAST_COMPARED
 from cdrelay.collector.comparison import due_until, in_reach
 from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.ledger_forgetting import forgotten_until
 from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.source_settings import gap_of, is_reconcilable
 from cdrelay.contract.rules import Rules
@@ -33,6 +34,7 @@ Kind = Literal[
     "not asked",
     "asked in part",
     "not running",
+    "not kept",
     "unknown",
 ]
 
@@ -77,6 +79,8 @@ class SilenceFacts:
     """Windows of it that did not come, by the manifests of others."""
     problem: str | None = None
     """What kept the hours of the period from being compared, lastly."""
+    forgotten_until: datetime | None = None
+    """Before this moment nothing is known any more but what is missing; None: all that was ever known is."""
     stopped: Sequence[Period] = ()
     """When the collector did not run, as far as that meets the time in which the period was due."""
 
@@ -90,6 +94,9 @@ def explain(facts: SilenceFacts) -> Explanation:
     if facts.compared:
         whose = "of this organization" if facts.organization else "of any organization"
         return Explanation("no calls", f"The provider's counts say that there were no calls {whose} in this time.")
+    if facts.forgotten_until:
+        what = f"What was known of the time before {_moment(facts.forgotten_until)} is not kept any more."
+        return Explanation("not kept", what)
     if not facts.settled:
         return Explanation("too early", "The last calls of this time are not due yet.")
     return _not_compared(facts)
@@ -97,6 +104,8 @@ def explain(facts: SilenceFacts) -> Explanation:
 
 def _missing(facts: SilenceFacts) -> Explanation:
     counted = f"The provider counts {_count(facts.expected, 'record')}, and none is stored."
+    if facts.forgotten_until:
+        return Explanation("not kept", f"{counted} What was delivered at the time is not known any more.")
     if facts.stopped and not facts.deliveries:
         return Explanation("not running", f"{counted} The collector did not run {_when(facts.stopped)}.")
     if not facts.deliveries:
@@ -151,7 +160,11 @@ def _count(number: int, what: str) -> str:
 
 
 def _when(periods: Sequence[Period]) -> str:
-    return " and ".join(f"from {one.start:%Y-%m-%d %H:%M} to {one.end:%Y-%m-%d %H:%M} UTC" for one in periods)
+    return " and ".join(f"from {one.start:%Y-%m-%d %H:%M} to {_moment(one.end)}" for one in periods)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 class Silence:
@@ -186,6 +199,7 @@ class Silence:
             open_hours = [
                 hour for hour in _whole_hours(hours, rules) if not _compared(asked.get(hour.start), hour, rules)
             ]
+            until = forgotten_until(connection, source)
             in_part = bool(open_hours) and any(row.compared is not None for row in asked.values())
             return SilenceFacts(
                 source=source,
@@ -202,6 +216,7 @@ class Silence:
                 deliveries=_deliveries(connection, source, due),
                 missing_windows=len(missing),
                 problem=_problem(asked) or (None if in_part else _last_problem(connection, source, period.start)),
+                forgotten_until=until if until is not None and hours.start < until else None,
                 stopped=_stopped(connection, due, rules.tick),
             )
 

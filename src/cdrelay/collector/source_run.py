@@ -23,6 +23,7 @@ from cdrelay.collector.comparison import (
 )
 from cdrelay.collector.fetching import Fetching
 from cdrelay.collector.partner_client import PartnerClient
+from cdrelay.collector.quarantine_counts import Lacked
 from cdrelay.collector.schedule import DueHour, next_check
 from cdrelay.collector.shared_organizations import Shared, shared_organizations
 from cdrelay.collector.slots import Slots
@@ -34,6 +35,7 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 
+_MOST_ORGANIZATIONS = 1_000_000
 _SILENT_SPANS = 3
 """A provider that is unavailable for so many spans in a row is not asked for the others."""
 KNOWN_REACHES = 15
@@ -151,7 +153,12 @@ class SourceRun:
         # Of a window whose beginning is out of reach nobody knows which of them lie in the rest.
         if not short or self._scope.by_hand or span.start > window.start:
             return frozenset()
-        return self._stores.quarantine.vain(short, window, self._clock.now())
+        lacked = {
+            row.org_uuid: Lacked(max(0, row.expected - row.stored), row.checked_at)
+            for row in self._stores.ledger.rows(window, source=self._source, most=_MOST_ORGANIZATIONS)
+            if row.proof != "none"
+        }
+        return self._stores.quarantine.vain(short, window, self._clock.now(), lacked)
 
     def _shared(self, before: Sequence[Finding], span: Period, window: Period) -> Shared:
         if self._scope.alone:

@@ -1,7 +1,7 @@
 """One source of the collector, and what it may be. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -157,6 +157,11 @@ class SourceChange:
     """A UUID or an encoded id."""
     cursor: str | None = None
     """The time from which a source is pulled, as `write_time` writes it."""
+
+
+def in_words(columns: Iterable[str]) -> list[str]:
+    """Columns of a source, such as those that are unreadable, as people are told of them."""
+    return [column.replace("_", " ") for column in columns]
 
 
 def named(name: str, kind: str, created_at: datetime) -> Source:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import SourceExists, SourceUnknown
-from cdrelay.collector.source_settings import Source, SourceChange, Unreadable, changed, named
+from cdrelay.collector.source_settings import Source, SourceChange, Unreadable, changed, in_words, named
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.control.tables import sources
@@ -220,7 +220,7 @@ class Sources:
     def _opened(self, row: Row[tuple[object, ...]], needed: Collection[str] = _SEALED) -> Source:
         """The source; SecretUnreadable is raised where one of the `needed` secrets is."""
         source = self._partly_opened(row)
-        closed = [column.replace("_", " ") for column in source.unreadable if column in needed]
+        closed = in_words(column for column in source.unreadable if column in needed)
         if closed:
             raise SecretUnreadable(
                 f"of source {source.name} cannot be opened with the key that is there: {', '.join(closed)};"

@@ -8,6 +8,7 @@ from typing import Protocol
 from cdrelay.collector.agenda import Agenda
 from cdrelay.collector.ledger import Ledger
 from cdrelay.collector.manifests import Manifests
+from cdrelay.collector.quarantine_counts import Lacked
 from cdrelay.contract.windows import Period
 from cdrelay.lake.spool import Spool
 
@@ -39,7 +40,9 @@ class QuarantineCounts(Protocol):
         """Records in quarantine of each organization that has any, by Report time."""
         ...
 
-    def vain(self, missing: Mapping[str, int], window: Period, now: datetime) -> frozenset[str]:
+    def vain(
+        self, missing: Mapping[str, int], window: Period, now: datetime, before: Mapping[str, Lacked]
+    ) -> frozenset[str]:
         """Of organizations that lack so many records of a window, those for which fetching again brings the same."""
         ...
 

@@ -14,7 +14,7 @@ import structlog
 
 from cdrelay.clock import Clock
 from cdrelay.collector.errors import TokenMissing, TokenRefused, TokenUnavailable
-from cdrelay.collector.receiving import IncidentLog
+from cdrelay.collector.incident_log import IncidentLog
 from cdrelay.collector.source_settings import Source
 from cdrelay.collector.sources import Sources
 from cdrelay.collector.token_exchange import Granted, TokenClient, TokenExchange
@@ -168,11 +168,11 @@ class Tokens:
         else:
             length = min(before.length * 2, _WAIT_LONGEST) if before is not None else _WAIT_FIRST
         self._waits[source.name] = _Wait(source.refresh_token, self._clock.now() + length, length)
+        mend = f"; `cdrelay collector login {source.name}` gets others" if isinstance(error, TokenRefused) else ""
         if source.token_problem != problem:
-            mend = f"; `cdrelay collector login {source.name}`" if isinstance(error, TokenRefused) else ""
             self._incidents.record("token", f"source {source.name}: {problem}{mend}")
             self._sources.alter(source.name, lambda now: replace(now, token_problem=problem))
-        return TokenRefused(problem) if isinstance(error, TokenRefused) else TokenUnavailable(problem)
+        return TokenRefused(problem + mend) if isinstance(error, TokenRefused) else TokenUnavailable(problem)
 
     def _is_due(self, source: Source) -> bool:
         due = due_at(source)

@@ -19,10 +19,11 @@ from cdrelay.collector.errors import NoReportId
 from cdrelay.collector.ledger import Ledger
 from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.manifests import ManifestRow, Manifests
+from cdrelay.collector.payload_history import LoadedPayload, payload_named
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
 from cdrelay.control.sent import Sent, SentPart
-from cdrelay.control.tables import manifests, payloads
+from cdrelay.control.tables import manifests
 from cdrelay.lake.find import FoundRecord
 from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, unpacked
 from cdrelay.lake.quarantine import Quarantine
@@ -38,29 +39,11 @@ _LATEST_IN_QUARANTINE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class PayloadTrace:
-    """The payload that brought a record, and what its load did; numbers of records."""
-
-    id: str
-    source: str
-    channel: str
-    received_at: datetime
-    bytes: int
-    records: int
-    added: int
-    corrected: int
-    repeated: int
-    quarantined: int
-    load_seq: int
-    loaded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class VersionTrace:
     """A record as it is stored: the newest version; the lake keeps no earlier one."""
 
     record: FoundRecord
-    payload: PayloadTrace | None
+    payload: LoadedPayload | None
     """None where its receipt has gone, or is not there yet."""
     delivery: ManifestRow | None
     """What the delivery said of itself, where it came by webhook and said something."""
@@ -151,7 +134,7 @@ class Tracing:
         return self._lake.finder.as_wire(found)
 
     def _version(self, record: FoundRecord) -> VersionTrace:
-        payload = self._payload(record.payload)
+        payload = payload_named(self._database, record.payload)
         if self._half == "publisher":
             sent = self._sent.of_record(record.load_seq, record.report_time)
             return VersionTrace(record, payload, None, tuple(sent), (), ())
@@ -160,12 +143,6 @@ class Tracing:
         ledger = self._ledger.rows(Period(record.report_time, record.report_time + _INSTANT), record.org_uuid)
         drift = self._drift.of_payload(record.payload)
         return VersionTrace(record, payload, delivery, tuple(sent), tuple(ledger), tuple(drift))
-
-    def _payload(self, payload: str) -> PayloadTrace | None:
-        names = [payloads.c[name] for name in PayloadTrace.__slots__]
-        with self._database.read() as connection:
-            row = connection.execute(select(*names).where(payloads.c.id == payload)).one_or_none()
-        return None if row is None else PayloadTrace(*row)
 
     def _delivery(self, record: FoundRecord) -> ManifestRow | None:
         of_payload = select(manifests.c.window_start, manifests.c.window_end).where(

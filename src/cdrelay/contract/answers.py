@@ -108,6 +108,10 @@ def decide(answer: Answer, attempt: int, base: str, now: datetime, patience: Pat
 
 def _refusal(answer: Answer) -> ProviderError:
     match answer.status:
+        case 401 | 403 if answer.body.lstrip().startswith(b"<"):
+            # A page of a proxy or a gateway on the way: about the token it says nothing.
+            text = f"the provider, or what stands before it, does not let us in: {_said(answer)}"
+            return ProviderRefused(text, answer.status)
         case 401:
             return ProviderRefused(f"the access token is not valid, or no longer: {_said(answer)}", 401)
         case 403:
@@ -142,7 +146,7 @@ def _retry_after(text: str, now: datetime) -> float | None:
         return float(text[:9])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second of a year of twenty digits
         return None
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
 

@@ -423,6 +423,18 @@ ledger = Table(
 INCOMPLETE = ledger.c.state.in_([literal(state, literal_execute=True) for state in ("short", "lost")])
 """The condition as its index says it; see PENDING."""
 
+FORGETTABLE = ("open", "matched", "repaired", "surplus")
+"""States of windows that go from the ledger once they are old: in the others records are missing."""
+
+ledger_forgotten = Table(
+    "ledger_forgotten",
+    metadata,
+    Column("source", ForeignKey("sources.name", ondelete="CASCADE"), primary_key=True),
+    Column("until", UtcDateTime, nullable=False, comment="hours that ended by then are gone; what is missing stays"),
+    *(Column(state, BigInteger, nullable=False, server_default="0") for state in FORGETTABLE),
+    comment="How far back the ledger of a source goes, and how many windows in each state went from it.",
+)
+
 compared_hours = Table(
     "compared_hours",
     metadata,

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import select
 
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.sealed import sealed_secrets
 from cdrelay.control.secrets_at_rest import SecretUnreadable
+from cdrelay.control.tables import partners, webhooks
 from cdrelay.doctor.findings import Examined, Finding, some
 
 _BACKUP = "docs/backup.md"
@@ -63,7 +65,9 @@ def write_access(examined: Examined) -> Iterator[Finding]:
     try:
         with examined.database.write():
             pass
-    except DatabaseUnavailable:
+    except DatabaseUnavailable as error:
+        if "locked" not in str(error):
+            raise
         what = "another program holds the control database; nothing can be written"
         advice = "end it: `fuser control.db` in the home folder names it"
         yield Finding("write access", "failed", what, advice, "docs/operations/spool-grows.md")
@@ -82,15 +86,23 @@ def secrets(examined: Examined) -> Iterator[Finding]:
     box = examined.secrets()
     if box is None or not (examined.home / "control.db").exists():
         return
-    opened, closed = 0, []
+    opened, closed, unsent = 0, [], []
     with examined.database.read() as connection:
         stored = list(sealed_secrets(connection))
+        signed = select(partners.c.name, webhooks.c.secret).join(webhooks, webhooks.c.partner_id == partners.c.id)
+        secrets_of = {row.secret: row.name for row in connection.execute(signed) if row.secret is not None}
     for column, sealed in stored:
         try:
             box.open(sealed)
             opened += 1
         except SecretUnreadable:
             closed.append(column)
+            if sealed in secrets_of:
+                unsent.append(secrets_of[sealed])
+    if unsent:
+        what = f"nothing is sent to {some(sorted(unsent))}: the key does not open the webhook's secret"
+        advice = "put back the secret.key that belongs here, or `cdrelay publisher webhook set … --replace`"
+        yield Finding("secrets", "failed", what, advice, "docs/operations/deliveries-fail.md")
     if closed:
         what = f"the key does not open {len(closed)} secrets: {some(sorted(set(closed)))}"
         advice = "put back the secret.key that belongs to this control database, or set these secrets anew"

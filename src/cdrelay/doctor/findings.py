@@ -12,9 +12,8 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.errors import CdrelayError
 from cdrelay.settings import Settings
-from cdrelay.wiring.foundation import HalfName
+from cdrelay.wiring.foundation import HALVES, HalfName
 
-HALVES: tuple[HalfName, ...] = ("publisher", "collector")
 """All that a home can have."""
 State = Literal["ok", "warning", "failed"]
 

@@ -1,6 +1,7 @@
 """The home folder: rights, key, settings, who runs on it, what was left lying."""
 
 import fcntl
+import os
 import stat
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ from cdrelay.backup.restoring import RESTORING
 from cdrelay.backup.snapshot import STAGING
 from cdrelay.doctor.findings import Examined, Finding, some
 
+_FILES = ("control.db", "secret.key", "settings.toml")
 ROLES = ("publisher", "collector", "hub")
 _BACKUP = "docs/backup.md"
 _OLD = timedelta(hours=1)
@@ -27,6 +29,31 @@ def home_folder(examined: Examined) -> Iterator[Finding]:
         yield Finding("home folder", "warning", what, f"chmod 700 {home}")
     else:
         yield Finding("home folder", "ok", str(home))
+
+
+def rights(examined: Examined) -> Iterator[Finding]:
+    """Whether whoever asks may use what is there; a folder that cannot be read looks like an empty one."""
+    home = examined.home
+    closed = [home] if not _open(home) else [path for path in _used(examined) if not _open(path)]
+    if closed:
+        names = some([path.relative_to(home.parent).as_posix() for path in closed])
+        what = f"no right to use {names} as the user {os.geteuid()}; what follows may be wrong"
+        yield Finding("rights", "failed", what, "run it, and cdrelay, as the user that these belong to")
+    else:
+        yield Finding("rights", "ok", "all that is there can be used")
+
+
+def _used(examined: Examined) -> Iterator[Path]:
+    yield from (path for name in _FILES if (path := examined.home / name).exists())
+    for half in examined.halves():
+        folder = examined.home / half
+        yield folder
+        if _open(folder):
+            yield from (path for path in folder.iterdir() if path.is_dir())
+
+
+def _open(path: Path) -> bool:
+    return os.access(path, os.R_OK | os.W_OK | os.X_OK if path.is_dir() else os.R_OK)
 
 
 def key(examined: Examined) -> Iterator[Finding]:

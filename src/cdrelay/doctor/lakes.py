@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from cdrelay.control.receipts import Receipts
-from cdrelay.doctor.findings import HALVES, Examined, Finding, some
+from cdrelay.doctor.findings import Examined, Finding, some
 from cdrelay.doctor.home import runs
 from cdrelay.lake.encryption import LakeKeyMissing, LakeKeys
 from cdrelay.lake.engine import EngineLimits, open_engine
@@ -16,7 +16,7 @@ from cdrelay.lake.inspection import LakeInspection
 from cdrelay.lake.log_repair import LakeUnreadable, Payloads, lost_with, repair_log, torn_ends
 from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.statements import key_of
-from cdrelay.wiring.foundation import HalfName
+from cdrelay.wiring.foundation import HALVES, HalfName
 from cdrelay.wiring.living import lake_keys
 
 _BACKUP = "docs/backup.md"

@@ -12,9 +12,11 @@ from cdrelay.control.tables import FAILED, PENDING, deliveries, partners, webhoo
 from cdrelay.doctor.findings import Examined, Finding, State, some
 from cdrelay.doctor.home import runs
 from cdrelay.lake.spool import Spool
+from cdrelay.publisher.delivery.cuts import Cuts
 from cdrelay.publisher.delivery.outbox import Outbox
 
 _LATE_TICKS = 12
+_UNCUT_TICKS = 3
 _READ_AT_MOST = 10_000
 
 
@@ -65,6 +67,24 @@ def refused(examined: Examined) -> Iterator[Finding]:
         what = f"{number:,} signed bodies that are no JSON were put aside"
         advice = "look at them: `cdrelay collector quarantine --help`; ask the provider"
         yield Finding("collector aside", "warning", what, advice, "docs/receiving.md")
+
+
+def windows(examined: Examined) -> Iterator[Finding]:
+    """Windows are cut: while they are not, nothing is delivered, and nothing pending says so."""
+    if not (examined.home / "publisher" / "outbox").is_dir():
+        return
+    last = Cuts(examined.database).last()
+    if last is None:
+        yield Finding("windows", "ok", "none was cut yet")
+    elif examined.clock.now() - last.tick <= _UNCUT_TICKS * examined.settings.rules.tick:
+        yield Finding("windows", "ok", f"the last was cut at {last.tick:%Y-%m-%d %H:%M} UTC")
+    elif runs(examined.home, "publisher"):
+        what = f"none was cut since {last.tick:%Y-%m-%d %H:%M} UTC: nothing that came since then is delivered"
+        advice = "see why among the incidents and in the log; what is owed is cut by itself afterwards"
+        yield Finding("windows", "failed", what, advice, "docs/operations/deliveries-fail.md")
+    else:
+        what = f"none was cut since {last.tick:%Y-%m-%d %H:%M} UTC"
+        yield Finding("windows", "warning", what, "start the publisher", "docs/operations/not-running.md")
 
 
 def outbox(examined: Examined) -> Iterator[Finding]:

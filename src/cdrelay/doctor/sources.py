@@ -51,12 +51,12 @@ def _facts(examined: Examined) -> Facts:
 def _causes(examined: Examined, facts: Facts, source: KnownSource) -> Iterator[Cause]:
     now, rules = examined.clock.now(), examined.settings.rules
     edge = conditions.near_edge(now, rules)
-    hours = facts.hours(source.name, Period(edge.start, now))
+    hours = facts.hours(source.name, conditions.asked_lately(now, rules))
     short = facts.incomplete("short", conditions.to_be_repaired(now, rules)).get(source.name)
     lost = facts.incomplete("lost", conditions.lately_lost(now, rules)).get(source.name)
     leaving = facts.incomplete("short", edge).get(source.name)
-    yield from conditions.token_expiring(source, now)
-    yield from conditions.repair_failed(source.name, short, hours)
+    yield from conditions.token_expiring(source, now, rules)
+    yield from conditions.repair_failed(source.name, short, hours, now, rules)
     yield from conditions.records_near_edge(source, leaving, hours, now, rules)
     yield from conditions.records_lost(source.name, lost)
 

@@ -30,7 +30,7 @@ LEGEND = (
     Legend("quiet", "○", "no calls, and the provider says so"),
     Legend("repaired", "↺", "complete after missing records were fetched"),
     Legend("open", "·", "not decided yet"),
-    Legend("unchecked", "?", "not compared with the provider’s count"),
+    Legend("unchecked", "?", "not compared with the provider’s count, or not known any more"),
     Legend("short", "−", "records are missing, and still to be had"),
     Legend("surplus", "+", "more is stored than the provider counts"),
     Legend("lost", "✕", "records are missing and out of the provider’s reach"),

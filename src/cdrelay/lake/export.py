@@ -16,6 +16,7 @@ from cdrelay.lake.rows import records_of
 from cdrelay.lake.schema import literal
 from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.statements import statement
+from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
 
 Format = Literal["parquet", "csv", "ndjson"]
@@ -111,6 +112,10 @@ class Reader:
                 file.writelines(record + b"\n" for (record,) in lot)
                 count += len(lot)
         return count
+
+    def organizations(self, beginning: str) -> set[str]:
+        """Those that have any record and whose UUID begins so; looks through all of the lake."""
+        return Lake(self._table, self._engine).organizations(beginning)
 
     def ask(self, sql: str) -> Answer:
         """Answer one question over the view `records`. Raises QueryRefused for what is no question, or no SQL.

@@ -4,6 +4,7 @@ An empty one in its place would take new records as if nothing had been before: 
 word, and loads would get numbers that windows were cut by already.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,12 @@ class LakeThere(CdrelayError):
 
 
 def gone(folder: Path, last_load: Callable[[], int]) -> bool:
-    """Whether there is nothing of a lake that had loads. `last_load` gives the number of the last known; 0: none."""
+    """Whether there is nothing of a lake that had loads. `last_load` gives the number of the last known; 0: none.
+
+    Raises LakeUnreadable where nobody can tell.
+    """
+    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+        raise LakeUnreadable(f"{folder} cannot be read: it belongs to another user")
     return not any(folder.glob("*/*")) and last_load() > 0
 
 
@@ -35,14 +41,19 @@ def refuse_if_gone(folder: Path, half: str, last_load: Callable[[], int]) -> Non
         )
 
 
+def refuse_if_there(folder: Path, half: str, last_load: int) -> None:
+    """Raises LakeThere unless the lake is gone; 0 as the number of the last known load: there never was one."""
+    if not last_load:
+        raise LakeThere(f"nothing was ever stored in the lake of the {half}: a start makes it")
+    begun = (folder / "_delta_log").is_dir() and RecordTable(folder).snapshot().last_load
+    if begun or any(folder.glob("*-*-*/*.parquet")):
+        raise LakeThere(f"there is a lake in {folder}; to go on without it, move it away first")
+
+
 def begin_anew(folder: Path, half: str, last_load: int) -> None:
     """Make an empty lake in the place of one that is gone; its loads are numbered on. Again after a crash is harmless.
 
     With numbers from 1, the publisher would take late records for some that were sent before. Raises LakeThere.
     """
-    if not last_load:
-        raise LakeThere(f"nothing was ever stored in the lake of the {half}: a start makes it")
-    table = None if any(folder.glob("*-*-*/*.parquet")) else RecordTable(folder)
-    if table is None or table.snapshot().last_load:
-        raise LakeThere(f"there is a lake in {folder}; to go on without it, move it away first")
-    table.commit_load(last_load, (), ())
+    refuse_if_there(folder, half, last_load)
+    RecordTable(folder).commit_load(last_load, (), ())

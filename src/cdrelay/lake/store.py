@@ -75,6 +75,12 @@ class Lake:
         rows = self._rows(self._meeting(period), name, "report_time", None, **asked)
         return dict(rows)
 
+    def organizations(self, beginning: str) -> set[str]:
+        """Those that have any record and whose UUID begins so; looks through all of the lake."""
+        files = list(self._table.snapshot().files)
+        rows = self._rows(files, "organizations_beginning", "report_time", None, beginning=beginning)
+        return {org_uuid for (org_uuid,) in rows}
+
     def report_ids(self, org_uuid: str, period: Period) -> set[str]:
         """The Report IDs of one organization's records, by Report time in the period, in lower case."""
         bounds = {"start": period.start, "end": period.end}

@@ -50,7 +50,11 @@ class CredentialUnknown(PublisherError):
 
 
 class BodyMissing(PublisherError):
-    """The body of a delivery is no longer in the outbox, or cannot be read."""
+    """The body of a delivery is no longer in the outbox, or is damaged."""
+
+
+class OutboxUnreadable(PublisherError):
+    """A body that is there cannot be read at the moment: no more open files, a disk with a bad moment."""
 
 
 class OutboxUnwritable(PublisherError):

@@ -90,7 +90,8 @@ def _notices(foundation: Foundation) -> OperatorNotices:
     settings = foundation.settings
     if settings.alarm_webhook:
         try:
-            require_callback_url(settings.alarm_webhook, allow_http=settings.alarm_webhook_to_private_address)
+            allow_http = settings.alarm_webhook_to_private_address
+            require_callback_url(settings.alarm_webhook, allow_http=allow_http, called="the URL")
         except CallbackRefused as error:
             raise SettingError(f"alarm_webhook: {error}") from error
     queue = NoticeQueue(foundation.database, foundation.clock, "operator")

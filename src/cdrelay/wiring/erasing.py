@@ -5,14 +5,11 @@ from dataclasses import dataclass
 
 from cdrelay.contract.windows import EPOCH
 from cdrelay.control.erasures import Erasure, Erasures
-from cdrelay.control.receipts import Receipts
 from cdrelay.lake.erasure import LakeEraser, erase_bodies
 from cdrelay.lake.forgotten import Forgotten, ForgottenPerson
 from cdrelay.publisher.delivery.erasing import erase_from_outbox
 from cdrelay.publisher.delivery.outbox import Outbox
-from cdrelay.wiring.foundation import Foundation, HalfName, Store, open_store
-
-HALVES: tuple[HalfName, ...] = ("collector", "publisher")
+from cdrelay.wiring.foundation import Foundation, HalfName, Store, open_store, used_halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +87,5 @@ class HomeEraser:
 
 def open_eraser(foundation: Foundation) -> HomeEraser:
     """What erases from the halves that the home has. Raises LakeUnreadable."""
-    home = foundation.settings.home
-    # One whose lake is gone, such as not mounted, is opened too, which refuses: persons would stay in it.
-    halves = [
-        half
-        for half in HALVES
-        if (home / half / "lake" / "_delta_log").is_dir() or Receipts(foundation.database, half).last_load()
-    ]
-    return HomeEraser(foundation, [(half, open_store(foundation, half)) for half in halves])
+    # One whose lake is gone is opened too, which refuses: persons would stay in it.
+    return HomeEraser(foundation, [(half, open_store(foundation, half)) for half in used_halves(foundation)])

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from cdrelay.collector.alarms.store import Alarms
+from cdrelay.collector.ledger_forgetting import LedgerForgetting
 from cdrelay.collector.manifests import KEPT_REACHES, Manifests
-from cdrelay.collector.retention import Retentions
+from cdrelay.collector.retention import KeptSince, Retentions
+from cdrelay.contract.windows import floor_to
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.receipts import Receipts
 from cdrelay.notices.queue import NoticeQueue
@@ -40,13 +42,27 @@ def forgetting(foundation: Foundation, chores: Sequence[Chore]) -> Worker:
 
 
 def of_collector(foundation: Foundation, manifests: Manifests, alarms: Alarms) -> list[Chore]:
-    """What the collector forgets: manifests, alarms that are over, what the operator was told, receipts."""
+    """What the collector forgets: manifests, the ledger, receipts, and its log: alarms that are over, runs, notices."""
     settings, database = foundation.settings, foundation.database
-    kept = _days(settings, settings.alarm_log_days)
-    chores: list[Chore] = [lambda now: manifests.prune(now, settings.rules), _receipts(foundation, "collector")]
+    kept, ledger = _days(settings, settings.alarm_log_days), LedgerForgetting(database)
+
+    def forget_ledger(now: datetime) -> int:
+        time, hour = kept_of_ledger(foundation), settings.rules.count_span
+        return 0 if time is None else ledger.hours_before(floor_to(now - time, hour))
+
+    # The ledger before the receipts: once it says how far back it goes, nobody explains silence by what is not there.
+    chores: list[Chore] = [
+        lambda now: manifests.prune(now, settings.rules),
+        forget_ledger,
+        _receipts(foundation, "collector"),
+    ]
     if kept is not None:
         queue = NoticeQueue(database, foundation.clock, "operator")
-        chores += [lambda now: alarms.forget_before(now - kept), lambda now: queue.forget_before(now - kept)]
+        chores += [
+            lambda now: alarms.forget_before(now - kept),
+            lambda now: ledger.runs_before(now - kept),
+            lambda now: queue.forget_before(now - kept),
+        ]
     return chores
 
 
@@ -71,16 +87,37 @@ def _days(settings: Settings, days: float) -> timedelta | None:
     return timedelta(days=days) / settings.compress if days else None
 
 
+def kept_of_ledger(foundation: Foundation) -> timedelta | None:
+    """How long hours of the ledger and the collector's receipts stay; None: for ever. Raises DatabaseUnavailable.
+
+    As long as any records do, of which the ledger is the proof and which name their payloads; longer, if set.
+    """
+    settings = foundation.settings
+    records, own = load_limits(settings, "collector").keep, _days(settings, settings.ledger_keep_days)
+    if records is None or own is None:
+        return None
+    times = Retentions(foundation.database).times(settings.compress).values()
+    return max(records, own, KEPT_REACHES * settings.rules.reach, *times)
+
+
+def records_kept_since(foundation: Foundation, now: datetime) -> KeptSince:
+    """From when on records stay in the collector's lake. Raises DatabaseUnavailable."""
+    settings = foundation.settings
+    keep = load_limits(settings, "collector").keep
+    own = Retentions(foundation.database).times(settings.compress)
+    return KeptSince(None if keep is None else now - keep, {org_uuid: now - time for org_uuid, time in own.items()})
+
+
 def _receipts(foundation: Foundation, half: HalfName) -> Chore:
-    """Receipts stay as long as the records that their payloads brought, which name them."""
     settings, receipts = foundation.settings, Receipts(foundation.database, half)
-    keep, at_least = load_limits(settings, half).keep, KEPT_REACHES * settings.rules.reach
-    retentions = Retentions(foundation.database)
 
     def forget(now: datetime) -> int:
-        if keep is None:
-            return 0
-        own_times = retentions.times(settings.compress).values() if half == "collector" else ()
-        return receipts.forget_before(now - max(keep, at_least, *own_times))
+        if half == "collector":
+            keep = kept_of_ledger(foundation)
+        else:
+            # As long as the records that their payloads brought, which name them.
+            records = load_limits(settings, half).keep
+            keep = None if records is None else max(records, KEPT_REACHES * settings.rules.reach)
+        return 0 if keep is None else receipts.forget_before(now - keep)
 
     return forget

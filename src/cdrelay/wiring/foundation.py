@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import duckdb
 from argon2 import PasswordHasher
@@ -30,10 +30,11 @@ from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
 from cdrelay.lake.table import RecordTable
 from cdrelay.provider_exchange import ClientLimits
-from cdrelay.settings import Settings
+from cdrelay.settings import SettingError, Settings
 from cdrelay.wiring.living import duties, lake_keys
 
 HalfName = Literal["publisher", "collector"]
+HALVES: tuple[HalfName, ...] = get_args(HalfName)
 Role = Literal["publisher", "collector", "hub"]
 
 
@@ -73,10 +74,17 @@ def open_foundation(settings: Settings, clock: Clock | None = None, hasher: Pass
 
     A clock and a hasher of passwords are given by tests alone. Raises DatabaseUnavailable, also where the database is
     gone: an empty one in its place would know no source and no partner, and turn their payloads away for good. Raises
-    SecretUnreadable where the key is gone, and something there can only be read with it.
+    SecretUnreadable where the key is gone, and something there can only be read with it, and SettingError where no
+    folder can be.
     Raises RestoreRefused while the home is not restored to its end.
     """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingError(
+            f"home: {settings.home} cannot be a folder of ours: {error.strerror or error}; set CDRELAY_HOME, or --home,"
+            " such as ~/.cdrelay"
+        ) from error
     clock = clock or SystemClock()
     closing = ExitStack()
     if (settings.home / RESTORING).exists():
@@ -143,6 +151,17 @@ def client_limits(settings: Settings) -> ClientLimits:
         body_bytes=settings.unpacked_limit_bytes,
         patience=Patience(settings.api_attempts, settings.api_retry_longest_seconds),
     )
+
+
+def used_halves(foundation: Foundation) -> list[HalfName]:
+    """The halves that were ever used on this home, also one whose lake is gone, such as not mounted.
+
+    Raises DatabaseUnavailable.
+    """
+    home = foundation.settings.home
+    return [
+        half for half in HALVES if (home / half / "lake").is_dir() or Receipts(foundation.database, half).last_load()
+    ]
 
 
 def open_store(foundation: Foundation, half: HalfName) -> Store:

@@ -3,22 +3,14 @@
 from pathlib import Path
 
 from cdrelay.backup.snapshot import HalfToCopy
-from cdrelay.control.receipts import Receipts
 from cdrelay.control.secrets_at_rest import SecretBox
 from cdrelay.publisher.delivery.outbox import Outbox
-from cdrelay.wiring.foundation import Foundation, HalfName, open_store
-
-_HALVES: tuple[HalfName, ...] = ("publisher", "collector")
+from cdrelay.wiring.foundation import Foundation, HalfName, open_store, used_halves
 
 
 def halves_to_copy(foundation: Foundation) -> list[HalfToCopy]:
     """The halves that were ever used on this home. Raises LakeUnreadable: no backup leaves one out because of that."""
-    home = foundation.settings.home
-    return [
-        _half(foundation, name)
-        for name in _HALVES
-        if (home / name / "lake").is_dir() or Receipts(foundation.database, name).last_load()
-    ]
+    return [_half(foundation, name) for name in used_halves(foundation)]
 
 
 def _half(foundation: Foundation, name: HalfName) -> HalfToCopy:

@@ -1,6 +1,7 @@
 """The ledger for people and programs: its pages, its endpoints, its certificates."""
 
 import socket
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -12,6 +13,7 @@ from cdrelay.hub.ledger.api import ledger_api
 from cdrelay.hub.ledger.parts import LedgerParts
 from cdrelay.hub.ledger.routes import ledger_router
 from cdrelay.wiring.collector import CollectorParts
+from cdrelay.wiring.forgetting import records_kept_since
 from cdrelay.wiring.foundation import Foundation
 from cdrelay.wiring.lakes import open_tracing
 
@@ -26,6 +28,7 @@ def open_ledger_parts(foundation: Foundation, collector: CollectorParts) -> Ledg
         silence,
         foundation.clock,
         settings.rules,
+        kept_since=partial(records_kept_since, foundation),
         made_by=settings.instance_name or socket.gethostname(),
     )
     return LedgerParts(

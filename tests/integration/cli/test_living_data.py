@@ -271,6 +271,7 @@ def test_replaced_files_stay_as_long_as_is_set(shell: Shell) -> None:
     assert shell.json("lake", "upkeep")["files_deleted"] == 3
 
 
+@pytest.mark.slow
 def test_a_person_is_erased_while_a_server_runs_and_loads(tmp_path: Path) -> None:
     cdrelay = Cdrelay(tmp_path / "home", SETTINGS)
     key = connect_halves(cdrelay, [ORG])

@@ -32,6 +32,7 @@ from cdrelay.provider_exchange import ClientLimits
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
 from cdrelay.wiring.collector import open_tokens
+from tests.support.homes import prepared
 from tests.support.provider import TOKEN, Call, Provider, body_of
 from tests.support.server import serving as serving_app
 
@@ -45,7 +46,7 @@ class Bench:
 
     def __init__(self, home: Path) -> None:
         self.clock = ManualClock(START)
-        self.settings = read_settings({"CDRELAY_HOME": str(home), "CDRELAY_DISK_RESERVE_BYTES": "0"})
+        self.settings = read_settings({"CDRELAY_HOME": str(prepared(home)), "CDRELAY_DISK_RESERVE_BYTES": "0"})
         self.foundation = open_foundation(self.settings, self.clock)
         self.database = self.foundation.database
         self.incidents = self.foundation.incidents

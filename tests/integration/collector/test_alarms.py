@@ -26,6 +26,7 @@ from cdrelay.wiring.alarms import alarm_workers, open_alarms, open_watch, try_ou
 from cdrelay.wiring.foundation import Store
 from tests.integration.collector.collector_bench import START
 from tests.support.callback import Answer, Callback
+from tests.support.homes import prepared
 from tests.support.mailbox import Mailbox, mail_server
 from tests.support.provider import Call, body_of, organization
 from tests.support.server import serving as serving_app
@@ -43,7 +44,9 @@ class Watched:
     def __init__(self, home: Path, clock: ManualClock, **settings: object) -> None:
         given = {"disk_reserve_bytes": 0} | settings
         self.clock = clock
-        self.foundation: Foundation = open_foundation(read_settings({"CDRELAY_HOME": str(home)}, **given), clock)
+        self.foundation: Foundation = open_foundation(
+            read_settings({"CDRELAY_HOME": str(prepared(home))}, **given), clock
+        )
         self.store: Store = open_store(self.foundation, "collector")
         self.alarms: Alarms = open_alarms(self.foundation)
         self.watch = open_watch(self.foundation, self.store, self.alarms)
@@ -308,7 +311,7 @@ def test_a_source_whose_secrets_do_not_open_is_an_alarm_until_they_are_set_again
 
 
 def test_a_disk_without_room_is_an_alarm(tmp_path: Path) -> None:
-    watched = Watched(tmp_path / "home", ManualClock(START), disk_reserve_bytes=2**62)
+    watched = Watched(tmp_path / "home", ManualClock(START), disk_reserve_bytes=10**15)
     assert watched.look() == ["disk-full"]
     assert "No payload can be taken" in watched.alarms.standing()[0].what
     watched.close()
@@ -340,6 +343,20 @@ def test_the_time_in_which_the_collector_did_not_run_is_told_when_it_runs_again(
     assert watched.subjects() == ["Over: The collector was not running"]
 
 
+def test_silence_while_the_collector_did_not_run_is_not_the_sources(watched: Watched) -> None:
+    watched.add_source()
+    quiet(watched)
+    watched.deliver(START - 5 * MINUTE)
+    watched.watch.look()
+    watched.clock.advance(HOUR)
+    watched.watch.look()
+    assert "source-silent" not in watched.look(29 * MINUTE)
+    assert "source-silent" in watched.look(MINUTE)
+    watched.clock.advance(HOUR)
+    watched.watch.look()
+    assert "source-silent" in watched.look(3 * TICK)  # nobody has heard from it: it is not over
+
+
 def test_an_alarm_is_not_forgotten_by_a_restart_nor_told_twice(watched: Watched, tmp_path: Path) -> None:
     watched.alarms.raise_("disk-full", "", "12 MB are free.")
     again = Watched(tmp_path / "home", watched.clock, mail_server="127.0.0.1:1", **MAIL)
@@ -367,7 +384,7 @@ async def test_the_loops_find_an_alarm_and_tell_it_by_mail_and_webhook(tmp_path:
     mailbox = Mailbox()
     async with mail_server(mailbox) as port, Callback() as hook:
         settings = MAIL | PRIVATE | {"mail_server": f"127.0.0.1:{port}", "alarm_webhook": hook.url}
-        watched = Watched(tmp_path / "home", ManualClock(START), disk_reserve_bytes=2**62, **settings)
+        watched = Watched(tmp_path / "home", ManualClock(START), disk_reserve_bytes=10**15, **settings)
         hook.answers.append(Answer(503))
         await working(
             watched.foundation,

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from cdrelay.cli import collector, ledger, reconcile
 from cdrelay.cli.context import Context
 from cdrelay.clock import SystemClock
+from cdrelay.collector.history_client import Pace
 from cdrelay.settings import read_settings
 from tests.support.provider import NOTHING, TOKEN, Provider, calls, organization
 
@@ -101,7 +102,13 @@ async def test_reconciling_fetches_what_is_missing_and_the_ledger_shows_it(shell
     assert shell.json("collector", "quarantine", "list") == []
 
 
-async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked(shell: Shell) -> None:
+async def test_reconciling_fails_when_something_stays_missing_or_cannot_be_asked(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(_pace: Pace) -> None:
+        """A minute between two questions is the matter of test_history_pace."""
+
+    monkeypatch.setattr(Pace, "turn", at_once)
     clock = SystemClock()
     ended = (clock.now() - timedelta(hours=3)).replace(minute=10, second=0, microsecond=0)
     async with Provider(clock, records=calls(A, ended, 3), record_troubles={A: NOTHING}) as provider:
@@ -152,3 +159,13 @@ def test_a_report_is_imported_and_tried_out_before(shell: Shell, tmp_path: Path)
     (payload,) = shell.json("collector", "payloads")
     assert (payload["channel"], payload["added"]) == ("report", 2)
     assert shell.run("collector", "import", str(file), "--source", "nobody").exit_code == 1
+
+
+def test_reconcile_says_what_is_needed_before_a_provider_can_be_asked(shell: Shell) -> None:
+    shell.run("collector", "source", "add", "bare")
+    assert "no address of its provider" in shell.run("reconcile", "bare").stdout
+    shell.run("collector", "source", "set", "bare", "--api", "https://analytics.webexapis.com")
+    asked = shell.run("reconcile", "bare")
+    assert (asked.exit_code, "`cdrelay collector login bare` gets one" in asked.stdout) == (1, True)
+    every = shell.run("reconcile")
+    assert "`cdrelay collector login NAME` the other" in every.stderr

@@ -18,6 +18,7 @@ from cdrelay.clock import SystemClock
 from cdrelay.collector.errors import SourceUnknown
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store
+from tests.support.homes import prepared
 from tests.support.ledger_builder import HOUR, LedgerBuilder, org, records_of
 
 A, B = org(1), org(2)
@@ -27,7 +28,7 @@ class Shell:
     """Runs the commands on a home whose ledger has the last six whole hours."""
 
     def __init__(self, home: Path) -> None:
-        self.settings = read_settings({"CDRELAY_HOME": str(home), "CDRELAY_INSTANCE_NAME": "test house"})
+        self.settings = read_settings({"CDRELAY_HOME": str(prepared(home)), "CDRELAY_INSTANCE_NAME": "test house"})
         self.noon: datetime = SystemClock().now().replace(minute=0, second=0, microsecond=0)
 
     def fill(self, short: int = 0) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cdrelay.clock import ManualClock
 from cdrelay.collector.partner_client import PartnerClient
-from cdrelay.collector.receiving import count_records
+from cdrelay.collector.record_numbers import count_records
 from cdrelay.contract.answers import Patience, ProviderRejected, ProviderUnavailable
 from cdrelay.contract.windows import Period
 from cdrelay.provider_exchange import ClientLimits

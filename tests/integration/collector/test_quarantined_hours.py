@@ -80,6 +80,23 @@ async def test_what_the_provider_gave_broken_is_fetched_again_only_when_more_is_
     assert len(bench.store.quarantine.payloads()) == 4
 
 
+async def test_a_record_in_quarantine_that_the_provider_withdrew_hides_no_loss(
+    bench: Bench, provider: Provider
+) -> None:
+    provider.records, provider.record_pages = [GOOD, BROKEN], {A: without_id(GOOD, BROKEN)}
+    reconciler = bench.reconciler(provider)
+    await look(reconciler)
+    assert row(bench) == ("short", "1 missing, 1 in quarantine")
+    provider.records, provider.record_pages = [GOOD], {}
+    bench.clock.advance(2 * HOUR)
+    await look(reconciler)
+    assert (fetched(provider), row(bench)) == (1, ("repaired", None))
+    provider.records = [GOOD, OTHER]
+    bench.clock.advance(2 * HOUR)
+    await look(reconciler)
+    assert (fetched(provider), row(bench)) == (2, ("repaired", None))
+
+
 async def test_a_person_who_asks_for_it_has_it_fetched(bench: Bench, provider: Provider) -> None:
     provider.records, provider.record_pages = [GOOD, BROKEN], {A: without_id(GOOD, BROKEN)}
     reconciler = bench.reconciler(provider)

@@ -161,7 +161,7 @@ async def test_a_refusal_is_told_once_and_the_present_token_is_used_until_it_end
     assert "cdrelay collector login webex" in told
     assert one.source.token_problem is not None
     one.clock.advance(4 * DAY)
-    with pytest.raises(TokenRefused):
+    with pytest.raises(TokenRefused, match="cdrelay collector login webex"):
         await one.token()
 
 

@@ -16,6 +16,7 @@ from cdrelay.lake.spool import Envelope
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
 from cdrelay.wiring import Running, assemble, open_foundation
+from tests.support.homes import prepared
 from tests.support.server import serving
 
 SECRET = "a-secret-for-this-test"
@@ -48,7 +49,7 @@ async def ours_on(
     `change` may put a fault into the app before it is served.
     """
     settings = read_settings(
-        {"CDRELAY_HOME": str(home)},
+        {"CDRELAY_HOME": str(prepared(home))},
         compress=compress,
         disk_reserve_bytes=0,
         # At the speed of the contract the history APIs take one question a minute.

@@ -152,7 +152,7 @@ def served(running: Running) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        yield ready.result(10)
+        yield ready.result(60)
     finally:
         loop.call_soon_threadsafe(done.set)
         thread.join()

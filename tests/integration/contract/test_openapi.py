@@ -175,6 +175,7 @@ def make_entry_right(whole: Whole, case: Any, kind: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_schemathesis_finds_nothing_to_complain_of(whole: Whole) -> None:
     asked = ask(whole)
 

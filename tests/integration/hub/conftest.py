@@ -14,6 +14,7 @@ from cdrelay.clock import ManualClock
 from cdrelay.settings import read_settings
 from cdrelay.wiring import Running, assemble, open_foundation
 from tests.integration.hub.setup_bench import Office
+from tests.support.homes import prepared
 from tests.support.passwords import CHEAP
 from tests.support.server import serving
 
@@ -60,7 +61,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """All roles on a fresh home."""
     clock = ManualClock(NOW)
-    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(tmp_path / "home")}), clock)
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(prepared(tmp_path / "home"))}), clock)
     running = assemble(foundation, frozenset({"publisher", "collector", "hub"}))
     async with serving(running.app) as address:
         yield Served(running, clock, address)
@@ -71,7 +72,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 async def desk(tmp_path: Path) -> AsyncIterator[Served]:
     """A publisher with its hub on a fresh home."""
     clock = ManualClock(NOW)
-    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(tmp_path / "home")}), clock, CHEAP)
+    foundation = open_foundation(read_settings({"CDRELAY_HOME": str(prepared(tmp_path / "home"))}), clock, CHEAP)
     running = assemble(foundation, frozenset({"publisher", "hub"}))
     async with serving(running.app) as address:
         yield Served(running, clock, address)
@@ -83,7 +84,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     """A publisher with its hub and two partners; callbacks may be over http and on this machine."""
     clock = ManualClock(NOW)
     settings = read_settings(
-        {}, home=tmp_path / "home", allow_http_callbacks=True, allow_callbacks_to_private_addresses=True
+        {}, home=prepared(tmp_path / "home"), allow_http_callbacks=True, allow_callbacks_to_private_addresses=True
     )
     foundation = open_foundation(settings, clock)
     running = assemble(foundation, frozenset({"publisher", "hub"}))

@@ -18,6 +18,7 @@ from cdrelay.publisher.parties import Administrator
 from cdrelay.settings import SettingError, read_settings
 from cdrelay.wiring import assemble, open_administrators, open_foundation
 from tests.integration.hub.conftest import NOW
+from tests.support.homes import prepared
 from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, IdentityProvider
 from tests.support.passwords import CHEAP
 from tests.support.server import serving
@@ -63,7 +64,7 @@ async def company_of(home: Path, **settings: Any) -> AsyncIterator[Company]:
             "oidc_client_secret": CLIENT_SECRET,
             "allow_http_callbacks": True,
         }
-        foundation = open_foundation(read_settings({}, home=home, **(given | settings)), clock, CHEAP)
+        foundation = open_foundation(read_settings({}, home=prepared(home), **(given | settings)), clock, CHEAP)
         running = assemble(foundation, frozenset({"publisher", "hub"}))
         partner = Directory(foundation.database, clock).add_partner("Reseller")
         ada = open_administrators(foundation).add(partner.id, "ada@example.com", "Ada", "full")

@@ -116,7 +116,7 @@ REFUSED = [
     ("resource_type", "", "A choice is needed"),
     ("resource_type", "everything", "A choice is needed"),
     ("alert_url", URL, "must be another one than the callback URL"),
-    ("alert_url", "nowhere", "must begin with https://"),
+    ("alert_url", "nowhere", "The alert URL must begin with https://"),
 ]
 
 
@@ -198,6 +198,14 @@ async def test_a_new_secret_lets_the_old_one_stay_as_long_as_chosen(office: Offi
         assert office.publisher.webhooks.secrets(office.partner.id) == ((choice, before) if hours else (choice,))
         assert (f"until {until:%Y-%m-%d %H:%M} UTC" in words(page)) == bool(hours)
         before = choice
+
+
+async def test_saving_twice_does_not_end_the_old_secret(office: Office, ada: Visitor) -> None:
+    await save(ada, secret="first")
+    reviewed = await review(ada, secret="second", rotation="24h")
+    for _ in range(2):  # a double click
+        assert (await ada.send(reviewed.form("/setup"))).status == 303
+    assert office.publisher.webhooks.secrets(office.partner.id) == ("second", "first")
 
 
 async def test_a_rotation_is_ended_by_its_button(office: Office, ada: Visitor) -> None:
@@ -412,7 +420,12 @@ async def test_a_secret_that_the_key_no_longer_opens_can_be_replaced(office: Off
     await save(ada, secret="old")
     with office.running.foundation.database.write() as connection:
         connection.exec_driver_sql("UPDATE webhooks SET secret = x'00'")
+    page = words(await ada.get("/setup"))
+    assert "Nothing can be sent" in page
+    assert "Leave this empty to keep it" not in page
+    assert "Deliveries are on" not in page
     reviewed = await review(ada, url="https://else.example.com/")
     assert "type a new one" in words(await ada.post("/setup/test", reviewed.form("/setup").fields))
     await save(ada, secret="new")
     assert office.publisher.webhooks.secrets(office.partner.id) == ("new",)
+    assert "Deliveries are on" in words(await ada.get("/setup"))

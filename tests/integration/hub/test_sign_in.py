@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from cdrelay.control.tables import sessions
-from cdrelay.hub.sign_in.form import network_of
 from cdrelay.publisher.access.administrators import Administrators
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Administrator
@@ -294,20 +293,6 @@ async def test_a_browser_gets_a_page_where_there_is_none_and_programs_what_they_
     gone = await visitor.get(PAGE, **browser)
     assert (gone.status, "Not at the moment" in gone.text, gone.headers["Retry-After"]) == (503, True, "30")
     assert "trackingId" in (await visitor.get(PAGE)).text
-
-
-@pytest.mark.parametrize(
-    ("host", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
-        ("", ""),
-    ],
-)
-def test_who_owns_many_addresses_has_the_tries_of_one(host: str, network: str) -> None:
-    assert network_of(host) == network
 
 
 async def test_an_administrator_changes_the_password_and_other_sessions_end(

@@ -1,6 +1,7 @@
 """Each thing that can be wrong is broken in a real home, and the doctor names it and says what to do."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -313,6 +314,28 @@ def test_the_body_of_a_pending_delivery_that_is_gone(home: Path) -> None:
 def test_deliveries_that_have_been_pending_for_long(home: Path) -> None:
     _execute(home, "UPDATE deliveries SET window_end = datetime(window_end, '-3 hours') || '.000000'")
     assert "pending, the oldest" in only(home).what
+
+
+def test_windows_that_are_not_cut(home: Path) -> None:
+    hour_ago = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    _execute(home, "INSERT INTO cuts (tick, cutoff, load_seq) VALUES (?, ?, 1)", hour_ago, hour_ago)
+    finding = only(home)
+    assert (finding.check, finding.state, finding.advice) == ("windows", "warning", "start the publisher")
+    with (home / "publisher.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finding = only(home)
+    assert (finding.check, finding.state) == ("windows", "failed")
+
+
+def test_a_webhook_whose_secret_cannot_be_read_is_named_by_its_partner(home: Path) -> None:
+    _execute(home, "INSERT INTO partners (id, name, created_at) VALUES ('p', 'Unheard', '2026-01-01 00:00:00.000000')")
+    columns = "partner_id, url, secret, resource_type, active, created_at"
+    values = "'p', 'https://callback.example/', x'00', 'analytics', 1, '2026-01-01 00:00:00.000000'"
+    _execute(home, f"INSERT INTO webhooks ({columns}) VALUES ({values})")  # noqa: S608  # nobody else's text
+    by_partner, by_column = wrong(home)
+    assert "nothing is sent to Unheard" in by_partner.what
+    assert "--replace" in by_partner.advice
+    assert "webhooks.secret" in by_column.what
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_alarms_that_are_over_go_and_those_that_stand_stay(opened: Opened) -> No
 
 
 def test_receipts_go_with_the_records_and_are_counted_still(opened: Opened) -> None:
-    home = opened(collector_keep_days=20, publisher_keep_hours=72)
+    home = opened(collector_keep_days=20, ledger_keep_days=20, publisher_keep_hours=72)
     put(
         home,
         payloads,
@@ -148,7 +148,7 @@ def test_receipts_go_with_the_records_and_are_counted_still(opened: Opened) -> N
 
 
 def test_receipts_stay_as_long_as_any_records_do(opened: Opened) -> None:
-    home = opened(collector_keep_days=20)
+    home = opened(collector_keep_days=20, ledger_keep_days=20)
     put(home, payloads, receipt("old", 30 * DAY), receipt("new", DAY, load=2))
     Retentions(home.database).set(ORG, 31, NOW)
     assert do(collector_chores(home)) == 0

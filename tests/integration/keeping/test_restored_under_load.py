@@ -113,9 +113,9 @@ def test_a_restored_collector_has_what_it_acknowledged_and_fetches_the_rest(
     try:
         old.wait_until(lambda: old.status()["collector"]["payloads"] >= 12, 60, "records are loaded")
         first = old.json("backup", str(tmp_path / "backup"))
-        time.sleep(2)
+        _wait_for_more(old, calls)
         began, second = datetime.now(UTC), old.json("backup", str(tmp_path / "backup"))
-        time.sleep(2)
+        _wait_for_more(old, calls)
     finally:
         old.kill()
         calls.stop()
@@ -140,6 +140,16 @@ def test_a_restored_collector_has_what_it_acknowledged_and_fetches_the_rest(
         assert _failed(new) == []
     finally:
         new.kill()
+
+
+def _wait_for_more(collector: Cdrelay, calls: Calls) -> None:
+    """Until the collector has loaded payloads, and the publisher has taken records, that it had not yet."""
+    loaded, published = collector.status()["collector"]["payloads"], len(calls.published)
+    collector.wait_until(
+        lambda: collector.status()["collector"]["payloads"] >= loaded + 12 and len(calls.published) >= published + 100,
+        60,
+        "more is loaded",
+    )
 
 
 def _restored(old: Cdrelay, tmp_path: Path) -> Cdrelay:

@@ -4,6 +4,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from cdrelay.clock import ManualClock, SystemClock
 from cdrelay.lake.load import TIDY_EVERY
 from cdrelay.lake.upkeep import MANY
@@ -25,6 +27,7 @@ def count(folder: Path) -> int:
     return sum(path.is_file() for path in folder.rglob("*"))
 
 
+@pytest.mark.slow
 def test_hundreds_of_small_loads_leave_a_bounded_number_of_files(lake: LakeBuilder, clock: ManualClock) -> None:
     counts, live = [], []
     for number in range(LOADS):

@@ -21,6 +21,7 @@ from cdrelay.publisher.parties import CDR_SCOPE, Administrator, Partner, Role
 from cdrelay.settings import read_settings
 from cdrelay.wiring import PublisherParts, Running, assemble, open_administrators, open_foundation
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START
+from tests.support.homes import prepared
 from tests.support.lake_builder import document
 from tests.support.passwords import CHEAP
 from tests.support.server import serving
@@ -142,7 +143,7 @@ async def opened(
     """A partner with two customers, and a full administrator."""
     settings = read_settings(
         {},
-        home=home,
+        home=prepared(home),
         disk_reserve_bytes=0,
         sign_in_requests_per_minute=0,
         history_first_requests_per_minute=0,

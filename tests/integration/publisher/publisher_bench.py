@@ -39,6 +39,7 @@ from cdrelay.publisher.sources.limits import IntakeLimits
 from cdrelay.publisher.sources.record_sources import RecordSources
 from cdrelay.settings import read_settings
 from cdrelay.wiring import open_foundation, open_store, retry_policy
+from tests.support.homes import prepared
 from tests.support.server import serving
 
 START = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
@@ -67,7 +68,7 @@ class Bench:
 
     def __init__(self, home: Path, clock: ManualClock, **settings: Any) -> None:
         self.home, self.clock, self._settings = home, clock, settings
-        self.settings = read_settings({}, home=home, **settings)
+        self.settings = read_settings({}, home=prepared(home), **settings)
         self.foundation = open_foundation(self.settings, clock)
         self.store = open_store(self.foundation, "publisher")
         database = self.foundation.database

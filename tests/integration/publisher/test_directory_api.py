@@ -288,7 +288,7 @@ async def test_a_document_is_tried_imported_and_exported(api: Api) -> None:
     status, tried = await api.ask("POST", "/import?dryRun=true", content)
     expected = {"added": 3, "changed": 0, "ended": 0, "unchanged": 0, "refused": 1}
     assert (status, tried["done"], tried["numbers"]) == (200, False, expected)
-    assert tried["refused"] == [{"kind": "licences", "entry": 2, "field": "holderUuid", "rule": "Field required"}]
+    assert tried["refused"] == [{"kind": "licences", "entry": 2, "field": "holderUuid", "rule": "must be given"}]
     assert (await api.ask("GET", "/partners"))[1] == {"items": []}
     status, refused = await api.ask("POST", "/import?strict=true", content)
     assert (status, refused["done"], refused["numbers"]) == (409, False, expected)

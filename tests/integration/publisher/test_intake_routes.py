@@ -210,7 +210,7 @@ async def test_a_gzip_bomb_is_413(tight: Bench) -> None:
 
 
 async def test_a_full_disk_is_503_and_says_when_to_come_again(tmp_path: Path) -> None:
-    full = Bench(tmp_path / "full", ManualClock(START), disk_reserve_bytes=2**60)
+    full = Bench(tmp_path / "full", ManualClock(START), disk_reserve_bytes=10**15)
     async with served(full.app()) as client:
         key = full.directory.credentials.create_intake_key()
         headers = {"X-Api-Key": key, "Content-Type": "application/json"}

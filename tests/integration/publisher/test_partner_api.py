@@ -48,7 +48,9 @@ class Api:
     partner_id: str
     token: str
 
-    async def get(self, path: str, params: dict[str, str], **headers: str) -> tuple[int, Any, dict[str, str]]:
+    async def get(
+        self, path: str, params: dict[str, str] | list[tuple[str, str]], **headers: str
+    ) -> tuple[int, Any, dict[str, str]]:
         """Status, decoded body and headers (names in lower case)."""
         sent = {"Authorization": f"Bearer {self.token}"} | headers
         async with self.client.get(path, params=params, headers=sent) as response:
@@ -152,6 +154,27 @@ REFUSED = [
 @pytest.mark.parametrize(("path", "params", "words"), REFUSED)
 async def test_a_parameter_that_breaks_a_rule_is_named(api: Api, path: str, params: dict[str, str], words: str) -> None:
     assert_error(await api.get(path, params), 400, words)
+
+
+TWICE = [
+    (COUNTS, [("startTime", write_time(ago(minutes=90)))], "startTime: is given more than once"),
+    (COUNTS, [("page", "1"), ("page", "2")], "page: is given more than once"),
+    (RECORDS, [("orgId", ORG), ("orgId", OTHER_ORG)], "orgId: is given more than once"),
+    (RECORDS, [("orgId", ORG), ("orgID", OTHER_ORG)], "orgID: names another organization than orgId"),
+]
+
+
+@pytest.mark.parametrize(("path", "more", "words"), TWICE)
+async def test_of_two_values_none_is_taken_for_the_one_that_is_meant(
+    api: Api, path: str, more: list[tuple[str, str]], words: str
+) -> None:
+    assert_error(await api.get(path, [*HOUR.items(), *more]), 400, words)
+
+
+async def test_the_same_value_twice_is_one(api: Api) -> None:
+    # As a client does that follows a link and adds its own parameters to it.
+    twice = [*HOUR.items(), *HOUR.items(), ("orgId", ORG), ("orgID", ORG.upper())]
+    assert (await api.get(RECORDS, twice))[0] == 200
 
 
 @pytest.mark.parametrize("form", [str.lower, str.upper, encoded_organization_id])

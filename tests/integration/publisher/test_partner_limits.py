@@ -16,6 +16,7 @@ from cdrelay.contract.windows import EPOCH
 from cdrelay.settings import read_settings
 from cdrelay.wiring import assemble, open_foundation
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START
+from tests.support.homes import prepared
 from tests.support.server import serving
 
 COUNTS, RECORDS = "/v1/partners/cdrcountbyorg", "/v1/partners/cdrsbyorg"
@@ -50,7 +51,7 @@ class Set:
 async def publisher(home: Path, **settings: Any) -> AsyncIterator[Set]:
     """With a partner of two organizations that has two tokens."""
     clock = ManualClock(START)
-    foundation = open_foundation(read_settings({}, home=home, disk_reserve_bytes=0, **settings), clock)
+    foundation = open_foundation(read_settings({}, home=prepared(home), disk_reserve_bytes=0, **settings), clock)
     running = assemble(foundation, frozenset({"publisher"}))
     assert running.publisher is not None
     directory = running.publisher.directory

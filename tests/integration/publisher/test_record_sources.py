@@ -231,7 +231,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, empty_database: Path) -> Run:
     """Runs a command on a home folder of its own, as a process of its own would; examples are of any age."""
     home = home_in(tmp_path / "home", empty_database)
-    believed = {"record_max_age_days": 40_000, "record_max_ahead_minutes": 10_000_000}
+    believed = {"record_max_age_days": 36_500, "record_max_ahead_minutes": 10_000_000}
 
     def run_command(*arguments: str, stdin: str | None = None) -> Result:
         context = Context(read_settings({}, home=home, disk_reserve_bytes=0, **believed))

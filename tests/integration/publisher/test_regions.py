@@ -28,6 +28,7 @@ from cdrelay.provider_exchange import ClientLimits
 from cdrelay.settings import read_settings
 from cdrelay.wiring import Running, assemble, open_foundation
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, ids, record, report_id
+from tests.support.homes import prepared
 from tests.support.lake_builder import document
 from tests.support.server import serving
 from tests.support.tls import write_certificate
@@ -62,7 +63,7 @@ class Two:
 def publisher(home: Path, **settings: Any) -> Running:
     """One of them, with all three organizations in its directory."""
     foundation = open_foundation(
-        read_settings({}, home=home, disk_reserve_bytes=0, history_first_requests_per_minute=0, **settings),
+        read_settings({}, home=prepared(home), disk_reserve_bytes=0, history_first_requests_per_minute=0, **settings),
         ManualClock(START),
     )
     running = assemble(foundation, frozenset({"publisher"}))

@@ -138,16 +138,38 @@ def test_a_source_is_silent_when_there_was_something_to_hear(more: dict[str, obj
 
 
 def test_what_is_still_short_after_a_repair_is_told_with_its_number() -> None:
-    (cause,) = conditions.repair_failed("webex", SHORT, {})
+    (cause,) = conditions.repair_failed("webex", SHORT, {}, NOW, RULES)
     assert "17 records in 3 hours of 2 organizations" in cause.what
 
 
 @pytest.mark.parametrize(("failures", "alarm"), [(1, False), (2, True)])
 def test_a_provider_that_failed_once_is_no_alarm(failures: int, alarm: bool) -> None:
     hours = {NOW - 3 * HOUR: ComparedHour(None, failures, "the provider answered 500")}
-    causes = conditions.repair_failed("webex", None, hours)
+    causes = conditions.repair_failed("webex", None, hours, NOW, RULES)
     assert bool(causes) is alarm
     assert all("1 hour," in one.what and "answered 500" in one.what for one in causes)
+
+
+@pytest.mark.parametrize(
+    ("compared_minutes_ago", "says"),
+    [
+        (None, "Nothing was compared. Lastly"),
+        (61, "Nothing was compared since 2026-11-24 11:30 UTC. Lastly"),
+        (20, None),
+    ],
+)
+def test_a_failing_provider_is_an_alarm_until_it_can_be_asked_though_the_hour_left_the_reach(
+    compared_minutes_ago: int | None, says: str | None
+) -> None:
+    edge, tried = conditions.near_edge(NOW, RULES).start, NOW - 40 * MINUTE
+    compared = None if compared_minutes_ago is None else NOW - compared_minutes_ago * MINUTE
+    hours = {
+        edge - HOUR: ComparedHour(None, 9, "HTTP 403", tried_at=tried),
+        edge: ComparedHour(compared, 1, "HTTP 403", tried_at=NOW),
+    }
+    causes = conditions.repair_failed("webex", None, hours, NOW, RULES)
+    assert bool(causes) is (says is not None)
+    assert all(says in one.what for one in causes if says)
 
 
 def test_hours_near_the_edge_that_were_never_compared_are_an_alarm() -> None:
@@ -186,11 +208,13 @@ def test_lost_records_are_told_for_a_week() -> None:
         ({"token_expires_at": NOW + 3 * DAY}, False),
         ({"token_expires_at": NOW + 2 * DAY}, True),
         ({"token_expires_at": NOW - DAY}, True),
+        ({"tokenless": True, "created_at": NOW - 29 * MINUTE}, False),
+        ({"tokenless": True, "created_at": NOW - 30 * MINUTE}, True),
         ({}, False),
     ],
 )
 def test_a_token_is_told_of_before_it_ends(more: dict[str, object], alarm: bool) -> None:
-    assert bool(conditions.token_expiring(known(**more), NOW)) is alarm
+    assert bool(conditions.token_expiring(known(**more), NOW, RULES)) is alarm
 
 
 @pytest.mark.parametrize(
@@ -231,4 +255,4 @@ def test_an_upkeep_that_fails_for_an_hour_is_told() -> None:
 def test_in_compressed_time_the_contract_runs_faster_and_tokens_do_not() -> None:
     fast = RULES.compressed(60)
     assert conditions.source_silent(known(delivered_at=NOW - 30 * timedelta(seconds=1), counted_since=1), [], NOW, fast)
-    assert conditions.token_expiring(known(refreshable=True, refresh_expires_at=NOW + 20 * DAY), NOW)
+    assert conditions.token_expiring(known(refreshable=True, refresh_expires_at=NOW + 20 * DAY), NOW, fast)

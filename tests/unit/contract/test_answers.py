@@ -40,6 +40,7 @@ def decided(answer: Answer, attempt: int = 1) -> Decision:
         (429, "9" * 40, 1, 120),
         (429, "-5", 1, 5),
         (429, "soon", 1, 5),
+        (429, f"Tue, 24 Nov {'9' * 20} 17:00:00 GMT", 1, 5),
         (429, format_datetime(NOW + timedelta(seconds=40), usegmt=True), 1, 40),
         (429, format_datetime(NOW - timedelta(hours=1), usegmt=True), 1, 0),
         (500, None, 1, 1),
@@ -72,6 +73,15 @@ def test_what_will_not_change_is_given_up_at_once(status: int, kind: type[Provid
     assert isinstance(decision.error, kind)
     assert decision.error.status == status
     assert "because" in str(decision.error)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_page_that_refuses_is_not_taken_for_words_about_the_token(status: int) -> None:
+    decision = decided(Answer(status, {}, b" <html><body>Access denied by policy</body></html>"))
+    assert isinstance(decision, GiveUp)
+    assert isinstance(decision.error, ProviderRefused)
+    assert "token" not in str(decision.error)
+    assert "or what stands before it" in str(decision.error)
 
 
 def test_the_token_is_named_when_it_is_refused() -> None:

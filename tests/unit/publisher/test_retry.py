@@ -91,7 +91,16 @@ def test_retry_after_is_obeyed_between_the_first_wait_and_the_longest(status: in
     assert wait(Answered(status, asked), attempt=1) == seconds
 
 
-@pytest.mark.parametrize("asked", [None, "", "soon", "-5", "1.5", "²", "Tue, 99 Nov 2026 17:00:00 GMT"])
+_ENDLESS = "9" * 20
+_DATES_THAT_ARE_NONE = [
+    "Tue, 99 Nov 2026 17:00:00 GMT",
+    f"Tue, 24 Nov {_ENDLESS} 17:00:00 GMT",
+    f"Tue, 24 Nov 2026 17:00:00 +{_ENDLESS}",
+    f"Tue, 24 Nov 2026 {_ENDLESS}:00:00 GMT",
+]
+
+
+@pytest.mark.parametrize("asked", [None, "", "soon", "-5", "1.5", "²", *_DATES_THAT_ARE_NONE])
 def test_a_retry_after_that_asks_nothing_is_like_none(asked: str | None) -> None:
     assert read_retry_after(asked, NOW, POLICY.longest) is None
     assert wait(Answered(429, asked)) == 5

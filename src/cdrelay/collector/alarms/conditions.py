@@ -7,11 +7,13 @@ came. Neither is raised while payloads wait for their load for long, because not
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from cdrelay.collector.alarms import words
 from cdrelay.collector.alarms.facts import ComparedHour, Incomplete, KnownSource
 from cdrelay.collector.alarms.kinds import Cause
 from cdrelay.collector.comparison import due_until
 from cdrelay.collector.drift import DriftRow
 from cdrelay.collector.manifests import MissingWindow
+from cdrelay.collector.source_settings import in_words
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, ceil_to, floor_to
 
@@ -54,7 +56,9 @@ def window_missing(
     gone = [window for window in overdue if not _made_good(window, hours, rules)]
     if not gone:
         return []
-    what = f"{_count(len(gone), 'window')} of {source.name} did not arrive, or not whole: between {_span(gone)}."
+    what = (
+        f"{words.count(len(gone), 'window')} of {source.name} did not arrive, or not whole: between {words.span(gone)}."
+    )
     return [Cause("window-missing", source.name, what)]
 
 
@@ -80,20 +84,22 @@ def source_silent(source: KnownSource, missing: Sequence[MissingWindow], now: da
     if last is None:
         return _never_heard(source)
     if source.counted_since:
-        why = f"The provider counts {_count(source.counted_since, 'record')} since then."
+        why = f"The provider counts {words.count(source.counted_since, 'record')} since then."
     elif any(_silence(one, source, rules) for one in missing):
         why = "Every window used to be delivered, also an empty one."
     elif source.usual_gap is not None and now - last > _USUAL_GAPS * source.usual_gap:
-        why = f"The longest time between two deliveries in the week before was {_duration(source.usual_gap)}."
+        why = f"The longest time between two deliveries in the week before was {words.duration(source.usual_gap)}."
     else:
         return []
-    return [Cause("source-silent", source.name, f"{source.name} has delivered nothing since {_moment(last)}. {why}")]
+    return [
+        Cause("source-silent", source.name, f"{source.name} has delivered nothing since {words.moment(last)}. {why}")
+    ]
 
 
 def _never_heard(source: KnownSource) -> list[Cause]:
     if not source.counted_since:
         return []
-    counted = f"{_count(source.counted_since, 'record')} since {_moment(source.created_at)}"
+    counted = f"{words.count(source.counted_since, 'record')} since {words.moment(source.created_at)}"
     what = f"No delivery of {source.name} is known. The provider counts {counted}."
     return [Cause("source-silent", source.name, what)]
 
@@ -103,23 +109,46 @@ def _not_pulled(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]
     if now - since < PULL_TICKS * rules.tick:
         return []
     why = f" Lastly: {source.pull_problem}" if source.pull_problem else ""
-    return [Cause("source-silent", source.name, f"{source.name} was not read to its end since {_moment(since)}.{why}")]
+    return [
+        Cause("source-silent", source.name, f"{source.name} was not read to its end since {words.moment(since)}.{why}")
+    ]
 
 
-def repair_failed(source: str, short: Incomplete | None, hours: Mapping[datetime, ComparedHour]) -> list[Cause]:
-    """What is missing although fetching was tried, and hours that the provider could not be asked about."""
+def repair_failed(
+    source: str, short: Incomplete | None, hours: Mapping[datetime, ComparedHour], now: datetime, rules: Rules
+) -> list[Cause]:
+    """What is missing although fetching was tried, and hours that the provider could not be asked about.
+
+    `hours` are those that begin in `asked_lately`. An hour that could not be asked about until it left the reach counts
+    until another one can: the provider is as it was, and only the next hour has not failed as often yet.
+    """
     said = []
     if short is not None:
-        said.append(f"{source}: {_missing(short)} are still missing after they were fetched: {_starts(short)}.")
-    failed = {start: hour for start, hour in hours.items() if hour.failures >= FAILURES}
+        said.append(
+            f"{source}: {words.missing(short)} are still missing after they were fetched: {words.starts(short)}."
+        )
+    compared = max((hour.compared_at for hour in hours.values() if hour.compared_at is not None), default=None)
+    reach = near_edge(now, rules).start
+    failed = {
+        start: hour
+        for start, hour in hours.items()
+        if hour.failures >= FAILURES and (start >= reach or not _asked_since(hour, compared))
+    }
     if failed:
         newest = failed[max(failed)]
         lastly = f" Lastly: {newest.problem}" if newest.problem else ""
+        since = "" if compared is None or _asked_since(newest, compared) else f" since {words.moment(compared)}"
+        nothing = f" Nothing was compared{since}." if since or compared is None else ""
         said.append(
-            f"{source}: asking for counts has failed again and again for {_count(len(failed), 'hour')},"
-            f" the first from {_moment(min(failed))}.{lastly}"
+            f"{source}: asking for counts has failed again and again for {words.count(len(failed), 'hour')},"
+            f" the first from {words.moment(min(failed))}.{nothing}{lastly}"
         )
     return [Cause("repair-failed", source, " ".join(said))] if said else []
+
+
+def _asked_since(hour: ComparedHour, compared: datetime | None) -> bool:
+    """Whether any hour was compared after that one was tried in vain."""
+    return compared is not None and (hour.tried_at is None or compared >= hour.tried_at)
 
 
 def records_near_edge(
@@ -131,17 +160,20 @@ def records_near_edge(
 ) -> list[Cause]:
     """What is missing in hours that leave the reach soon, and such hours that were never compared.
 
-    `short` and `hours` are of the hours that begin in `near_edge`.
+    `short` is of the hours that begin in `near_edge`; so are `hours`, and others.
     """
     said = []
     if short is not None:
-        said.append(f"{source.name}: {_missing(short)} are missing and will soon be out of reach: {_starts(short)}.")
+        said.append(
+            f"{source.name}: {words.missing(short)} are missing and will soon be out of reach: {words.starts(short)}."
+        )
     if source.askable:
         never = [start for start in _hours_of(near_edge(now, rules), rules) if _never_compared(start, source, hours)]
         if never:
+            hours_never = f"{words.count(len(never), 'hour')} from {words.moment(never[0])}"
             said.append(
-                f"{source.name}: {_count(len(never), 'hour')} from {_moment(never[0])} were never compared with the"
-                " provider's counts and will soon be out of reach."
+                f"{source.name}: {hours_never} were never compared with the provider's counts and will soon be out of"
+                " reach."
             )
     return [Cause("records-near-edge", source.name, " ".join(said))] if said else []
 
@@ -150,6 +182,11 @@ def near_edge(now: datetime, rules: Rules) -> Period:
     """Where windows start that leave the reach within 6 hours of the contract, or are just leaving it."""
     edge = now - rules.reach
     return Period(floor_to(edge, rules.count_span), edge + rules.reach / NEAR_EDGE)
+
+
+def asked_lately(now: datetime, rules: Rules) -> Period:
+    """Where hours begin that are asked about, or were until an hour ago."""
+    return Period(near_edge(now, rules).start - rules.count_span, now)
 
 
 def _hours_of(period: Period, rules: Rules) -> list[datetime]:
@@ -169,7 +206,7 @@ def records_lost(source: str, lost: Incomplete | None) -> list[Cause]:
     """What left the reach incomplete; `lost` is of `lately_lost`."""
     if lost is None:
         return []
-    what = f"{source}: {_missing(lost)} left the provider's reach and are missing: {_starts(lost)}."
+    what = f"{source}: {words.missing(lost)} left the provider's reach and are missing: {words.starts(lost)}."
     return [Cause("records-lost", source, what)]
 
 
@@ -177,7 +214,7 @@ def pull_gap(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:
     """What could not be pulled any more. Nothing counts what it held, so it is told for a week and no longer."""
     if source.gap is None or source.gap_found_at is None or source.gap_found_at <= now - LOST_REACHES * rules.reach:
         return []
-    span = f"from {_moment(source.gap.start)} to {_moment(source.gap.end)}"
+    span = f"from {words.moment(source.gap.start)} to {words.moment(source.gap.end)}"
     what = f"Records of {source.name} {span} may be missing: its provider does not give them any more."
     return [Cause("pull-gap", source.name, what)]
 
@@ -193,16 +230,18 @@ def to_be_repaired(now: datetime, rules: Rules) -> Period:
     return Period(now - rules.reach, max(until, now - rules.reach + rules.tick))
 
 
-def token_expiring(source: KnownSource, now: datetime) -> list[Cause]:
-    """Tokens that nobody can refresh any more soon, or that cannot be refreshed already."""
+def token_expiring(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:
+    """Tokens that nobody can refresh any more soon, or that cannot be refreshed already, or that never were there."""
     name, said = source.name, []
+    if source.tokenless and now - source.created_at >= SILENT_TICKS * rules.tick:
+        said.append(f"there is no token for the provider of {name}, so that nothing is compared and nothing fetched")
     if source.token_problem:
         said.append(f"the tokens of {name} cannot be refreshed: {source.token_problem}")
     if source.refreshable and source.refresh_expires_at and source.refresh_expires_at <= now + REFRESH_DAYS:
-        said.append(f"the refresh token of {name} {_ends(source.refresh_expires_at, now)}")
+        said.append(f"the refresh token of {name} {words.ends(source.refresh_expires_at, now)}")
     if not source.refreshable and source.token_expires_at and source.token_expires_at <= now + TOKEN_DAYS:
         said.append(
-            f"the access token of {name} {_ends(source.token_expires_at, now)}, and there is none to refresh it"
+            f"the access token of {name} {words.ends(source.token_expires_at, now)}, and there is none to refresh it"
         )
     what = "; ".join(said)
     return [Cause("token-expiring", name, f"{what[0].upper()}{what[1:]}.")] if said else []
@@ -212,7 +251,7 @@ def source_unreadable(name: str, unreadable: Sequence[str]) -> list[Cause]:
     """`unreadable` are the secrets and tokens of a source that the key that is there does not open."""
     if not unreadable:
         return []
-    closed = ", ".join(column.replace("_", " ") for column in unreadable)
+    closed = ", ".join(in_words(unreadable))
     follows = "Its provider is not asked for anything."
     if {"secret", "previous_secret"} & set(unreadable):
         follows = "Its deliveries are refused with 503, and its provider is not asked for anything."
@@ -225,7 +264,7 @@ def disk_full(free: int | None, reserve: int) -> list[Cause]:
     if free is None:
         return [Cause("disk-full", "", "No payload can be taken: the disk is full, or the spool cannot be written.")]
     if free < RESERVES * reserve:
-        what = f"{_size(free)} are free on the disk of the spool; below {_size(reserve)} no payload is taken."
+        what = f"{words.size(free)} are free on the disk of the spool; below {words.size(reserve)} no payload is taken."
         return [Cause("disk-full", "", what)]
     return []
 
@@ -234,7 +273,7 @@ def spool_grows(oldest: datetime | None, now: datetime, rules: Rules) -> list[Ca
     """`oldest` is when the payload came that has waited longest."""
     if oldest is None or now - oldest < WAITING_TICKS * rules.tick:
         return []
-    return [Cause("spool-grows", "", f"Payloads wait for their load since {_moment(oldest)}.")]
+    return [Cause("spool-grows", "", f"Payloads wait for their load since {words.moment(oldest)}.")]
 
 
 def schema_drift(rows: Sequence[DriftRow], now: datetime) -> list[Cause]:
@@ -254,41 +293,5 @@ def upkeep_failed(failing: tuple[datetime, str] | None, now: datetime, rules: Ru
     """`failing` is since when it failed each time, and why lastly; once is no alarm, an hour of the contract is."""
     if failing is None or now - failing[0] < rules.count_span:
         return []
-    what = f"The upkeep of the lake has failed each time since {_moment(failing[0])}, lastly with {failing[1]}."
+    what = f"The upkeep of the lake has failed each time since {words.moment(failing[0])}, lastly with {failing[1]}."
     return [Cause("upkeep-failed", "", what)]
-
-
-def _missing(windows: Incomplete) -> str:
-    return (
-        f"{_count(windows.records, 'record')} in {_count(windows.windows, 'hour')}"
-        f" of {_count(windows.organizations, 'organization')}"
-    )
-
-
-def _starts(windows: Incomplete) -> str:
-    return f"hours from {_moment(windows.oldest)} to {_moment(windows.newest)}"
-
-
-def _span(windows: Sequence[Period]) -> str:
-    return f"{_moment(windows[0].start)} and {_moment(windows[-1].end)}"
-
-
-def _ends(moment: datetime, now: datetime) -> str:
-    return f"ended at {_moment(moment)}" if moment <= now else f"ends at {_moment(moment)}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _duration(time: timedelta) -> str:
-    minutes = round(time.total_seconds() / 60)
-    return _count(minutes, "minute") if minutes < 120 else _count(round(minutes / 60), "hour")
-
-
-def _size(size: int) -> str:
-    return f"{size / 1_000_000:,.0f} MB"

@@ -29,6 +29,8 @@ class KnownSource:
     created_at: datetime
     askable: bool
     """Whether its provider can be asked for counts: there is an address, and a token or a way to get one."""
+    tokenless: bool = False
+    """Whether its provider could be asked for counts, and there is neither a token nor a way to get one."""
     refreshable: bool
     """Whether its tokens can be refreshed: there is a refresh token, and the client that it was given to."""
     token_expires_at: datetime | None = None
@@ -58,6 +60,8 @@ class ComparedHour:
     problem: str | None
     incomplete: int = 0
     """Windows of organizations that are short or lost."""
+    tried_at: datetime | None = None
+    """When it was last asked about, be it in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class Facts:
             kind=row.kind,
             created_at=row.created_at,
             askable=is_reconcilable(row),
+            tokenless=row.kind == "webhook" and row.api is not None and not is_reconcilable(row),
             refreshable=is_renewable(row),
             token_expires_at=row.token_expires_at,
             refresh_expires_at=row.refresh_expires_at,
@@ -132,7 +137,7 @@ class Facts:
     def hours(self, source: str, starts: Period) -> dict[datetime, ComparedHour]:
         """The hours that begin in a period and were asked about, by their starts."""
         hour = compared_hours.c
-        asked = select(hour.window_start, LAST_COMPARED, hour.failures, hour.problem).where(
+        asked = select(hour.window_start, LAST_COMPARED, hour.failures, hour.problem, hour.tried_at).where(
             hour.source == source, hour.window_start >= starts.start, hour.window_start < starts.end
         )
         # Of all sources, which are few: with the source in it SQLite would rather read all that the ledger has of it.
@@ -144,7 +149,7 @@ class Facts:
         with self._database.read() as connection:
             windows = {(row[0], row[1]): row[2] for row in connection.execute(incomplete)}
             return {
-                row[0]: ComparedHour(row[1], row[2], row[3], windows.get((source, row[0]), 0))
+                row[0]: ComparedHour(row[1], row[2], row[3], windows.get((source, row[0]), 0), row[4])
                 for row in connection.execute(asked)
             }
 

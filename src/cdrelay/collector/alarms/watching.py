@@ -64,6 +64,8 @@ class Watch:
         self._rules = rules
         self._alive = alive
         self._reserve = reserve
+        self._back_at: datetime | None = None
+        """When it came back after a time in which it did not run."""
 
     async def run(self) -> None:
         """Look at once, and then every tick, until cancelled."""
@@ -85,7 +87,10 @@ class Watch:
         self._judge(("spool-grows",), lambda _: waiting, now)
         if not waiting:
             # Otherwise nobody knows what has arrived.
-            self._judge(("window-missing", "source-silent"), self._arrivals, now)
+            self._judge(("window-missing",), self._gaps, now)
+            if self._back_at is None or now - self._back_at >= conditions.SILENT_TICKS * self._rules.tick:
+                # Before, the silence is our own: nobody could deliver.
+                self._judge(("source-silent",), self._silences, now)
         completeness = ("repair-failed", "records-near-edge", "records-lost", "pull-gap")
         self._judge(completeness, self._completeness, now)
         self._judge(("token-expiring",), self._tokens, now)
@@ -110,6 +115,7 @@ class Watch:
         if last is not None and now - last > DOWN_TICKS * self._rules.tick:
             what = f"The collector did not run from {last:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} UTC."
             self._alarms.keep_past("not-running", "", what, last)
+            self._back_at = now
         # Afterwards: a crash between the two tells of it twice, and never not at all.
         try:
             self._alive.write_text(now.isoformat(), "ascii")
@@ -125,12 +131,16 @@ class Watch:
     def _disk(self, _now: datetime) -> Iterable[Cause]:
         return conditions.disk_full(self._facts.free_bytes(), self._reserve)
 
-    def _arrivals(self, now: datetime) -> Iterable[Cause]:
+    def _silences(self, now: datetime) -> Iterable[Cause]:
+        for source in self._facts.sources(now):
+            missing = self._facts.missing(source.name, now)
+            yield from conditions.source_silent(source, missing, now, self._rules)
+
+    def _gaps(self, now: datetime) -> Iterable[Cause]:
         for source in self._facts.sources(now):
             missing, hours = self._facts.missing(source.name, now), {}
             if missing:
                 hours = self._facts.hours(source.name, Period(missing[0].window.start - self._rules.count_span, now))
-            yield from conditions.source_silent(source, missing, now, self._rules)
             yield from conditions.window_missing(source, missing, hours, now, self._rules)
 
     def _completeness(self, now: datetime) -> Iterable[Cause]:
@@ -140,15 +150,15 @@ class Watch:
         leaving = facts.incomplete("short", edge)
         lost = facts.incomplete("lost", conditions.lately_lost(now, rules))
         for source in facts.sources(now):
-            hours = facts.hours(source.name, Period(edge.start, now))
-            yield from conditions.repair_failed(source.name, short.get(source.name), hours)
+            hours = facts.hours(source.name, conditions.asked_lately(now, rules))
+            yield from conditions.repair_failed(source.name, short.get(source.name), hours, now, rules)
             yield from conditions.records_near_edge(source, leaving.get(source.name), hours, now, rules)
             yield from conditions.records_lost(source.name, lost.get(source.name))
             yield from conditions.pull_gap(source, now, rules)
 
     def _tokens(self, now: datetime) -> Iterable[Cause]:
         for source in self._facts.sources(now):
-            yield from conditions.token_expiring(source, now)
+            yield from conditions.token_expiring(source, now, self._rules)
 
     def _secrets(self, _now: datetime) -> Iterable[Cause]:
         for name, columns in self._sources.unreadable().items():

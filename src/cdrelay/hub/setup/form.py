@@ -83,10 +83,10 @@ def _alert_refusal(typed: Typed, allow_http: bool) -> Refusal | None:
         return Refusal(
             "alert_url", "the alert URL must be another one than the callback URL: it is told when that one fails"
         )
-    return _broken("alert_url", require_callback_url, typed.alert_url, allow_http=allow_http)
+    return _broken("alert_url", require_callback_url, typed.alert_url, allow_http=allow_http, called="the alert URL")
 
 
-def _broken(field_name: str, require: Callable[..., None], value: str, **options: bool) -> Refusal | None:
+def _broken(field_name: str, require: Callable[..., None], value: str, **options: bool | str) -> Refusal | None:
     try:
         require(value, **options)
     except CdrelayError as error:

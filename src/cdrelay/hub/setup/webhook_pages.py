@@ -52,6 +52,7 @@ class SetupPages:
             webhook=webhook,
             may_set=self.parts.may_set(signed_in, webhook),
             off_by_operator=webhook is not None and off_by_operator(webhook),
+            secret_is_lost=self.parts.webhooks.secret_is_lost(partner_id),
             waiting=self.parts.log.waiting(partner_id),
             typed=typed or _typed_of(webhook),
             seen=typed.seen if typed and not problem else seen_as(webhook),

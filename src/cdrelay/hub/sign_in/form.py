@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import Request, Response
 
+from cdrelay.contract.networks import network_of
 from cdrelay.contract.query import in_words
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.sign_in.sessions import Forbidden, SignIn
@@ -84,17 +84,6 @@ class SignInPage:
 def landing(administrator: Administrator) -> str:
     """Where one who signs in without a page in mind begins."""
     return "/tokens" if administrator.role == "assigned" else "/setup"
-
-
-def network_of(host: str) -> str:
-    """What one who tries again and again cannot change at will: an IPv4 address, or 64 bits of an IPv6 address."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address.packed[:8] + bytes(8), 64)))
-    return host
 
 
 def local_path(text: str) -> str:

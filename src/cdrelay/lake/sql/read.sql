@@ -4,6 +4,10 @@
 -- How many records each organization has in a half-open period of Report time.
 SELECT org_uuid, count(*) FROM {{rows}} WHERE report_time >= $start AND report_time < $end GROUP BY org_uuid;
 
+-- name: organizations_beginning
+-- The organizations that have records and whose ids begin so.
+SELECT DISTINCT org_uuid FROM {{rows}} WHERE starts_with(org_uuid, $beginning);
+
 -- name: count_by_organization_of_source
 -- The same of the records whose stored version came by one source.
 SELECT org_uuid, count(*)

@@ -1,12 +1,13 @@
 """Who asks and about whom: what every request for records has in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 
+from cdrelay.contract.history import NEXT_ID, NEXT_TIME
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.query import ParameterError
 from cdrelay.control.secrets_at_rest import token_hash
@@ -53,6 +54,21 @@ def parameters_kept() -> Iterator[None]:
         yield
     except ParameterError as error:
         raise ApiError(400, str(error)) from error
+
+
+_KNOWN = ("startTime", "endTime", "orgId", "orgID", "page", "max", "locations", NEXT_TIME, NEXT_ID)
+
+
+def read_parameters(request: Request) -> Mapping[str, str]:
+    """The query parameters. Raises ParameterError for one that has two values: nobody knows which of them is meant.
+
+    The same value twice is one: clients follow a link and add their own parameters to it.
+    """
+    given = request.query_params
+    for name in _KNOWN:
+        if len(set(given.getlist(name))) > 1:
+            raise ParameterError(name, "is given more than once, with different values; ask for one at a time")
+    return given
 
 
 def read_org_id(text: str | None) -> str:

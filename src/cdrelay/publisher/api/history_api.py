@@ -22,6 +22,7 @@ from cdrelay.publisher.api.asking import (
     asker_of,
     parameters_kept,
     read_org_id,
+    read_parameters,
     require_patience,
     require_region,
 )
@@ -124,8 +125,9 @@ class _History:
 
     def answer(self, request: Request, load: Callable[[], object] = lambda: None) -> Response:
         """A page, after everything that may stand against it was looked at. Raises ApiError."""
-        asker, given = asker_of(self._directory, request), request.query_params
+        asker = asker_of(self._directory, request)
         with parameters_kept():
+            given = read_parameters(request)
             query = read_history(given, self._clock.now(), self._window)
             org_uuid = self._organization(asker, given.get("orgId"), query.period)
         require_region(self._directory, self._regions, org_uuid)

@@ -1,6 +1,6 @@
 """The two partner endpoints, as the seed describes them: counts by organization, and records of one organization."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from fastapi import APIRouter, Request, Response
@@ -19,7 +19,7 @@ from cdrelay.contract.history import (
     read_history,
 )
 from cdrelay.contract.paging import cut_page
-from cdrelay.contract.query import read_count_period, read_page
+from cdrelay.contract.query import ParameterError, read_count_period, read_page
 from cdrelay.contract.rules import NO_LIMIT, RequestRate, Rules
 from cdrelay.contract.windows import Period
 from cdrelay.lake.selection import Claims, Selection
@@ -29,6 +29,7 @@ from cdrelay.publisher.api.asking import (
     asker_of,
     parameters_kept,
     read_org_id,
+    read_parameters,
     require_patience,
     require_region,
 )
@@ -117,8 +118,9 @@ def partner_router(
     )
     def counts(request: Request) -> Response:
         """To compare with what arrived. Organizations of other regions are left out: their own host counts them."""
-        asker, given = asker_of(directory, request), request.query_params
+        asker = asker_of(directory, request)
         with parameters_kept():
+            given = read_parameters(request)
             period = read_count_period(given.get("startTime"), given.get("endTime"), clock.now(), rules)
             number = read_page(given.get("page"))
         require_patience(request, counts_asked)
@@ -140,10 +142,11 @@ def partner_router(
     )
     def records(request: Request) -> Response:
         """What a partner lacks: all at once, in no particular order, or with `max` page by page, by Report time."""
-        asker, given = asker_of(directory, request), request.query_params
-        asked = {name: given[name] for name in ("startTime", "endTime", *_PAGING) if name in given}
+        asker = asker_of(directory, request)
         with parameters_kept():
-            org_uuid = read_org_id(given.get("orgId") or given.get("orgID"))
+            given = read_parameters(request)
+            asked = {name: given[name] for name in ("startTime", "endTime", *_PAGING) if name in given}
+            org_uuid = _read_organization(given)
             query = read_history(asked, clock.now(), window)
         if org_uuid not in asker.reached(entitlement.organizations_of(asker.partner_id, query.period)):
             raise ApiError(403, f"organization {org_uuid} is not managed by this partner")
@@ -156,3 +159,11 @@ def partner_router(
         return answer_records(request, lake.read_organization(org_uuid, query.period, claims))
 
     return router
+
+
+def _read_organization(given: Mapping[str, str]) -> str:
+    """Of `orgId`, which the seed also spells `orgID`. Raises ParameterError."""
+    one, other = given.get("orgId"), given.get("orgID")
+    if one and other and read_org_id(one) != read_org_id(other):
+        raise ParameterError("orgID", "names another organization than orgId; ask for one at a time")
+    return read_org_id(one or other)

@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 import msgspec
 from pydantic import ValidationError
 
-from cdrelay.publisher.directory.rows import PATTERN_RULES, ROWS, Kind, Row, fields_of, wire_value
+from cdrelay.publisher.directory.row_rules import first_problem
+from cdrelay.publisher.directory.rows import ROWS, Kind, Row, fields_of, wire_value
 from cdrelay.publisher.errors import PublisherError
 
 Format = Literal["json", "csv"]
@@ -57,13 +58,6 @@ class Document:
         except ValidationError as error:
             name, rule = first_problem(error)
             self.refused.append(Refusal(place, name, rule))
-
-
-def first_problem(error: ValidationError) -> tuple[str, str]:
-    """The field and the rule of the first thing that is wrong, without the value, which may be personal."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    rule = PATTERN_RULES.get(first.get("ctx", {}).get("pattern", ""), first["msg"].removeprefix("Value error, "))
-    return ".".join(map(str, first["loc"])) or "the row", rule
 
 
 def read_document(data: bytes, document_format: Format, kind: Kind | None = None) -> Document:

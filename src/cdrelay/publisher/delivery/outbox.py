@@ -23,7 +23,7 @@ from cdrelay.control.forgetting import forgotten
 from cdrelay.control.tables import FAILED, PENDING, attempts, cuts, deliveries, partners, webhooks
 from cdrelay.lake.files import sync_folder
 from cdrelay.publisher.delivery.deliveries import Attempt, Delivery, DeliveryStatistics, Due
-from cdrelay.publisher.errors import BodyMissing, OutboxUnwritable
+from cdrelay.publisher.errors import BodyMissing, OutboxUnreadable, OutboxUnwritable
 
 _SUFFIX = ".json.zst"
 _PART = ".part"
@@ -64,22 +64,18 @@ class Outbox:
             sync_folder(self.folder)
 
     def read_body(self, delivery_id: str) -> bytes:
-        """The body as it was written, byte for byte. Raises BodyMissing."""
+        """The body as it was written, byte for byte. Raises BodyMissing, OutboxUnreadable."""
         return unpacked_body(delivery_id, self.packed_body(delivery_id))
 
     def packed_body(self, delivery_id: str) -> PackedBody:
-        """The body as it is kept. Raises BodyMissing."""
-        try:
+        """The body as it is kept. Raises BodyMissing, OutboxUnreadable."""
+        with _unreadable(delivery_id):
             return PackedBody(self._path(delivery_id).read_bytes())
-        except OSError as error:
-            raise _missing(delivery_id) from error
 
     def writing_of(self, delivery_id: str) -> tuple[int, int]:
-        """Differs whenever the body was written again. Raises BodyMissing."""
-        try:
+        """Differs whenever the body was written again. Raises BodyMissing, OutboxUnreadable."""
+        with _unreadable(delivery_id):
             state = self._path(delivery_id).stat()
-        except OSError as error:
-            raise _missing(delivery_id) from error
         return state.st_mtime_ns, state.st_size
 
     def remove_body(self, delivery_id: str) -> None:
@@ -262,6 +258,16 @@ def unpacked_body(delivery_id: str, packed: PackedBody) -> bytes:
         return packed.content()
     except OSError as error:
         raise _missing(delivery_id) from error
+
+
+@contextmanager
+def _unreadable(delivery_id: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _missing(delivery_id) from error
+    except OSError as error:  # what else it is may be over soon; a delivery that is given up never comes again
+        raise OutboxUnreadable(f"a body in the outbox cannot be read: {error.strerror or error}") from error
 
 
 def _missing(delivery_id: str) -> BodyMissing:

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from cdrelay.callbacks.bodies import PlainBody, SendableBody
 from cdrelay.callbacks.headers import common_headers, signature_headers
-from cdrelay.callbacks.retry import NotReached, Outcome, Unsendable
+from cdrelay.callbacks.retry import NotReached, Outcome, Unsendable, Withheld
 from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.publisher.delivery.ahead import Ahead, Signed, SignedAhead
 from cdrelay.publisher.delivery.deliveries import Delivery, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox, unpacked_body
 from cdrelay.publisher.delivery.recording import Attempts
 from cdrelay.publisher.delivery.webhooks import Webhooks
-from cdrelay.publisher.errors import BodyMissing, WebhookUnknown
+from cdrelay.publisher.errors import BodyMissing, OutboxUnreadable, WebhookUnknown
 
 DELIVERY_HEADER = "X-Cdrelay-Delivery"
 _HELD_BYTES = 2**20
@@ -50,8 +50,12 @@ class Preparation:
             webhook, secrets = self._webhooks.with_secrets(delivery.partner_id)
             secret = self._secret(delivery, secrets)
             signed = self._signed_ahead(delivery, secret) or self._sign(delivery.id, secret, hold=hold)
-        except (WebhookUnknown, SecretUnreadable) as error:
+        except WebhookUnknown as error:
             return NotReached(str(error))
+        except SecretUnreadable as error:
+            return Withheld("the webhook's secret cannot be read any more at the publisher: set a new one", str(error))
+        except OutboxUnreadable as error:
+            return Withheld("the publisher cannot read the delivery at the moment", str(error))
         except BodyMissing as error:
             return Unsendable(str(error))
         headers = signed.headers | {DELIVERY_HEADER: delivery.id} | delivery.manifest.headers()

@@ -21,6 +21,7 @@ from cdrelay.callbacks.retry import (
     Outcome,
     RetryPolicy,
     SwitchOff,
+    Withheld,
     answer_kept,
     decide,
     in_words,
@@ -101,6 +102,7 @@ class Sender:
         self._working_beside: set[asyncio.Future[None]] = set()
         self._due: list[Due] = []
         self._read_at = float("-inf")
+        self._withheld: set[str] = set()
 
     async def run(self) -> None:
         """Send until cancelled; what is under way then is broken off and sent again after the next start."""
@@ -173,7 +175,7 @@ class Sender:
             prepared = await asyncio.to_thread(self._preparation.prepare, delivery, hold=few)
             if few and delivery.part < delivery.parts and isinstance(prepared, Prepared):
                 self._beside(self._preparation.sign_next, delivery)
-            sent = await self._send(prepared)
+            sent = await self._send(delivery, prepared)
             judged = self._judge(delivery, sent)
             await self._recording.put(judged)
             if isinstance(judged.decision, Delivered | GiveUp):
@@ -195,14 +197,24 @@ class Sender:
         # No row says when to come again, so the partner's slot is held: its callback must not be hammered meanwhile.
         await self._clock.sleep(self._policy.first.total_seconds())
 
-    async def _send(self, prepared: Prepared | Outcome) -> Sent:
+    async def _send(self, delivery: Delivery, prepared: Prepared | Outcome) -> Sent:
         started_at, started = self._clock.now(), time.perf_counter()
         if isinstance(prepared, Prepared):
             outcome = await self._callbacks.post(prepared.url, prepared.headers, prepared.body)
             url, failing_since = prepared.url, prepared.failing_since
         else:
             outcome, url, failing_since = prepared, None, None
+        await self._tell_withheld(delivery.partner_id, outcome)
         return Sent(outcome, started_at, round((time.perf_counter() - started) * 1000), url, failing_since)
+
+    async def _tell_withheld(self, partner_id: str, outcome: Outcome) -> None:
+        """Tell the operator of what keeps a partner's deliveries here: once, and not at every attempt of each."""
+        if not isinstance(outcome, Withheld):
+            self._withheld.discard(partner_id)
+        elif partner_id not in self._withheld:
+            self._withheld.add(partner_id)
+            what = f"nothing is sent to partner {partner_id}: {outcome.cause}"
+            await asyncio.to_thread(self._incidents.record, "send", what)
 
     def _judge(self, delivery: Delivery, sent: Sent) -> Judged:
         decision = decide(

@@ -3,6 +3,7 @@
 All methods block and may be used from any thread; all raise DatabaseUnavailable when the database is gone.
 """
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, Row, Update, delete, insert, select, update
 from cdrelay.callbacks.guard import require_callback_url
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
-from cdrelay.control.secrets_at_rest import SecretBox
+from cdrelay.control.secrets_at_rest import SecretBox, SecretUnreadable
 from cdrelay.control.tables import PENDING, deliveries, partners, webhooks
 from cdrelay.publisher.errors import PartnerUnknown, WebhookExists, WebhookRefused, WebhookUnknown
 from cdrelay.publisher.parties import ResourceType, Webhook
@@ -59,14 +60,14 @@ class Webhooks:
         """Deliver the partner's windows to `url` from the next tick on. One that is replaced is also switched on.
 
         Of a webhook that is replaced, the secret stays unless a new one is given or it shall be `unsigned`; beside a
-        new one the present one is valid for `previous_valid_for` more. The alert URL stays when none is given; an
-        empty one removes it.
+        new one the present one is valid for `previous_valid_for` more, and saying the same again leaves it so. The
+        alert URL stays when none is given; an empty one removes it.
 
         Raises CallbackRefused, WebhookRefused, PartnerUnknown, and WebhookExists unless `replace`.
         """
         require_callback_url(url, allow_http=self.allow_http)
         if alert_url:
-            require_callback_url(alert_url, allow_http=self.allow_http)
+            require_callback_url(alert_url, allow_http=self.allow_http, called="the alert URL")
         values: dict[str, Any] = {
             "url": url,
             "resource_type": resource_type,
@@ -91,15 +92,18 @@ class Webhooks:
             elif not replace:
                 raise WebhookExists("the partner has a webhook already, and can have only one; replace it instead")
             else:
-                if values.get("secret"):
-                    values |= self._previous(before.secret, previous_valid_for)
+                if secret is not None and not unsigned:
+                    values |= self._previous(before.secret, secret, previous_valid_for)
                 connection.execute(_change(partner_id).values(values))
                 _send_at_once(connection, partner_id, self._clock.now())
         return self.get(partner_id)
 
-    def _previous(self, sealed: bytes | None, valid_for: timedelta) -> dict[str, Any]:
+    def _previous(self, sealed: bytes | None, secret: str, valid_for: timedelta) -> dict[str, Any]:
         if sealed is None or not valid_for:
             return _NO_PREVIOUS
+        with suppress(SecretUnreadable):
+            if self._box.open(sealed) == secret:
+                return {}  # said twice, as by a double click: the one before is still the one before
         return {"previous_secret": sealed, "previous_secret_until": self._clock.now() + valid_for}
 
     def get(self, partner_id: str) -> Webhook:
@@ -115,13 +119,29 @@ class Webhooks:
         return self.with_secrets(partner_id)[1]
 
     def with_secrets(self, partner_id: str) -> tuple[Webhook, tuple[str, ...]]:
-        """The webhook and what `secrets` says, at one moment. Raises WebhookUnknown, SecretUnreadable."""
+        """The webhook and what `secrets` says, at one moment. Raises WebhookUnknown, SecretUnreadable.
+
+        A secret before that cannot be read is none: the present one is enough to sign with.
+        """
         with self._database.read() as connection:
             row = _row(connection, partner_id)
-        sealed = [row.secret] if row.secret is not None else []
-        if _previous_valid(row, self._clock.now()):
-            sealed.append(row.previous_secret)
-        return _webhook(row, self._clock.now()), tuple(self._box.open(one) for one in sealed)
+        now, found = self._clock.now(), []
+        if row.secret is not None:
+            found.append(self._box.open(row.secret))
+        if _previous_valid(row, now):
+            with suppress(SecretUnreadable):
+                found.append(self._box.open(row.previous_secret))
+        return _webhook(row, now), tuple(found)
+
+    def secret_is_lost(self, partner_id: str) -> bool:
+        """Whether deliveries cannot be signed, and so are not sent, until another secret is set."""
+        try:
+            self.secrets(partner_id)
+        except SecretUnreadable:
+            return True
+        except WebhookUnknown:
+            return False
+        return False
 
     def secret(self, partner_id: str) -> str | None:
         """The present one alone; None when deliveries are unsigned. Raises WebhookUnknown, SecretUnreadable."""

@@ -43,7 +43,7 @@ def read_uuid(text: object) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str):
-        raise ValueError("must be a UUID")
+        raise ValueError("must be a UUID, such as 41e2a389-fd3e-5b1c-b6ba-53ba7d840c96")
     return organization_uuid(text)
 
 
@@ -55,13 +55,6 @@ Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NAME_PA
 Region = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
 PartnerId = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
 Email = Annotated[str, StringConstraints(pattern=EMAIL_PATTERN), AfterValidator(folded)]
-
-PATTERN_RULES = {
-    NAME_PATTERN: f"must have 1 to {LONGEST_NAME} characters that can be seen, on one line",
-    REGION_PATTERN: "must be empty, or 1 to 16 of a-z, 0-9 and -",
-    EMAIL_PATTERN: "must be an e-mail address",
-}
-"""What the patterns ask for, in words."""
 
 _ID = "Given to a new entry, else made; names an entry that is there, so that its other fields may be corrected"
 _PARTNER_ID = "The partner's id or name"

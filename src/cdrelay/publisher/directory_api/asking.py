@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from cdrelay.publisher.access.operator_keys import OperatorKeys
 from cdrelay.publisher.api_errors import ApiError
-from cdrelay.publisher.bulk.formats import first_problem
+from cdrelay.publisher.directory.row_rules import first_problem
 from cdrelay.publisher.errors import (
     AdministratorExists,
     AdministratorRefused,
