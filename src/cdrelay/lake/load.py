@@ -140,7 +140,7 @@ class Loader:
     def _load(self, batch: Batch, plausible: Plausible, forgotten: Forgotten) -> Drained:
         cursor = self._engine.cursor()
         try:
-            cursor.execute(statement("keep_join_sides"))
+            cursor.execute(statement("keep_as_written"))
             snapshot = self._table.snapshot()
             load_seq = snapshot.last_load + 1
             loading = BatchLoad(self._table, cursor, self._limits.version_reach, batch, plausible, load_seq)

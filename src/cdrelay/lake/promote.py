@@ -216,7 +216,7 @@ class Promoter:
         )
         with self._table.new_file(file.day, file.last_load) as target:
             with closing(self._engine.cursor()) as cursor:
-                cursor.execute(statement("keep_join_sides"))
+                cursor.execute(statement("keep_as_written"))
                 cursor.register("moved", moved)
                 rows = write_rows(cursor, select, target, MERGED, self._table.keys)
             written = self._table.written(target, rows, since=file.written)

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import event
 
 from cdrelay.collector.comparison import Former, State, Verdict, window_of
 from cdrelay.collector.errors import SourceUnknown
+from cdrelay.collector.ledger import Ledger
 from cdrelay.collector.ledger_rows import LedgerTotals
 from cdrelay.collector.sources import SourceChange
 from cdrelay.contract.rules import Rules
@@ -121,16 +122,28 @@ def test_a_window_that_was_not_compared_says_so_and_stays_so_out_of_reach(ledger
     }
 
 
-def test_what_is_short_is_found_by_its_index_however_old_the_ledger_is(ledger_bench: Bench) -> None:
+def plan(bench: Bench, ask: Callable[[Ledger], object]) -> str:
+    """How the database finds what is asked of the ledger, at first."""
     asked: list[tuple[str, Any]] = []
 
     def see(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
         asked.append((statement, values))
 
-    event.listen(ledger_bench.database._readers, "before_cursor_execute", see)
-    ledger_bench.ledger.short("webex", ended_by=START, due_by=START)
-    event.remove(ledger_bench.database._readers, "before_cursor_execute", see)
-    statement, values = asked[-1]
-    with ledger_bench.database.read() as connection:
-        plan = list(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).scalars(3))
-    assert "ix_ledger_incomplete" in plan[0]
+    event.listen(bench.database._readers, "before_cursor_execute", see)
+    ask(bench.ledger)
+    event.remove(bench.database._readers, "before_cursor_execute", see)
+    statement, values = next(one for one in asked if "FROM ledger " in one[0].replace("\n", " "))
+    with bench.database.read() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).scalars(3).all()
+    return str(steps[0])
+
+
+def test_what_is_short_is_found_by_its_index_however_old_the_ledger_is(ledger_bench: Bench) -> None:
+    assert "ix_ledger_incomplete" in plan(
+        ledger_bench, lambda ledger: ledger.short("webex", ended_by=START, due_by=START)
+    )
+
+
+@pytest.mark.parametrize("source", [None, "webex"])
+def test_to_count_states_no_row_of_the_ledger_is_read(ledger_bench: Bench, source: str | None) -> None:
+    assert "COVERING INDEX ix_ledger_source_state" in plan(ledger_bench, lambda ledger: ledger.totals(source))

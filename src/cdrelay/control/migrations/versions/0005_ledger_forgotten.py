@@ -1,4 +1,4 @@
-"""How far back the ledger goes, and what went from it."""
+"""How far back the ledger goes, and what went from it; an index to count it by."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,3 +29,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", name=op.f("pk_ledger_forgotten")),
         comment="How far back the ledger of a source goes, and how many windows in each state went from it.",
     )
+    op.create_index(op.f("ix_ledger_source_state"), "ledger", ["source", "state"], unique=False)
