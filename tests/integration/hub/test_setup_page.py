@@ -282,6 +282,15 @@ async def test_a_change_meanwhile_is_not_overwritten_unseen(office: Office, ada:
     assert (gone.status, "was removed meanwhile" in gone.text) == (409, True)
 
 
+async def test_of_two_who_change_the_secret_alone_the_second_is_told(office: Office, ada: Visitor) -> None:
+    await save(ada, secret="old")
+    mine = await review(ada, secret="mine")
+    office.publisher.webhooks.set(office.partner.id, URL, secret="theirs", replace=True)
+    refused = await ada.send(mine.form("/setup"))
+    assert (refused.status, "was changed meanwhile" in refused.text) == (409, True)
+    assert office.publisher.webhooks.secret_is(office.partner.id, "theirs")
+
+
 async def test_a_draft_is_good_for_its_session_its_partner_and_an_hour(office: Office, ada: Visitor) -> None:
     reviewed = await review(ada, secret="the-secret")
     draft = reviewed.form("/setup").fields["draft"]

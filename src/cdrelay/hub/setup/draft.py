@@ -71,11 +71,9 @@ class Draft:
         return ROTATIONS[self.rotation][0]
 
 
-def seen_as(webhook: Webhook | None) -> str:
-    """A short text that differs when what an administrator can set differs; nothing for no webhook."""
-    if webhook is None:
-        return ""
-    shown = (webhook.url, webhook.signed, webhook.resource_type, webhook.alert_url, webhook.created_at)
+def seen_as(webhook: Webhook, secret_mark: str) -> str:
+    """A short text that differs when what an administrator can set differs."""
+    shown = (webhook.url, secret_mark, webhook.resource_type, webhook.alert_url, webhook.created_at)
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
 

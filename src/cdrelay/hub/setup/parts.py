@@ -8,7 +8,7 @@ from fastapi import Request
 from cdrelay.clock import Clock
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
-from cdrelay.hub.setup.draft import Drafts
+from cdrelay.hub.setup.draft import Drafts, seen_as
 from cdrelay.hub.setup.trial import Trials
 from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
 from cdrelay.publisher.access.forms import Form
@@ -59,6 +59,14 @@ class SetupParts:
             return self.webhooks.get(signed_in.administrator.partner_id)
         except WebhookUnknown:
             return None
+
+    def seen(self, signed_in: SignedIn) -> str:
+        """What the webhook is like now, as `seen_as` has it; nothing where there is none."""
+        try:
+            partner_id = signed_in.administrator.partner_id
+            return seen_as(self.webhooks.get(partner_id), self.webhooks.secret_mark(partner_id))
+        except WebhookUnknown:
+            return ""
 
     def may_set(self, signed_in: SignedIn, webhook: Webhook | None) -> bool:
         """Whether the pages show controls."""

@@ -13,7 +13,7 @@ from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.pages import render_page, see_other
 from cdrelay.hub.setup.changes import FEEDS, changes
-from cdrelay.hub.setup.draft import Draft, seen_as
+from cdrelay.hub.setup.draft import Draft
 from cdrelay.hub.setup.form import ROTATIONS, Refusal, Typed, refusals
 from cdrelay.hub.setup.parts import SetupParts, off_by_operator
 from cdrelay.hub.setup.trial import TrialResult
@@ -55,7 +55,7 @@ class SetupPages:
             secret_is_lost=self.parts.webhooks.secret_is_lost(partner_id),
             waiting=self.parts.log.waiting(partner_id),
             typed=typed or _typed_of(webhook),
-            seen=typed.seen if typed and not problem else seen_as(webhook),
+            seen=typed.seen if typed and not problem else self.parts.seen(signed_in),
             refused={refusal.field: refusal.rule for refusal in refused},
             rotations=ROTATIONS,
             feeds=FEEDS,
@@ -99,6 +99,8 @@ class SetupPages:
 
     def save(self, signed_in: SignedIn, draft: Draft) -> Response:
         """Save what was reviewed."""
+        if self._is_set(signed_in, draft):  # saved twice, as by a double click
+            return see_other(f"{PATH}?done=saved")
         conflict = self._conflict(signed_in, draft)
         if conflict is not None:
             return conflict
@@ -119,9 +121,21 @@ class SetupPages:
             return self.show(signed_in, typed=draft.typed, problem=f"Not saved: {error}", status=409)
         return see_other(f"{PATH}?done=saved")
 
+    def _is_set(self, signed_in: SignedIn, draft: Draft) -> bool:
+        """Whether the webhook was changed since the form was shown, and is what the draft would make of it."""
+        webhook, partner_id = self.parts.webhook(signed_in), signed_in.administrator.partner_id
+        if webhook is None or self.parts.seen(signed_in) == draft.seen:
+            return False
+        there = (webhook.url, webhook.resource_type, webhook.alert_url or "")
+        if there != (draft.url, draft.resource_type, draft.alert_url):
+            return False
+        if draft.secret is not None:
+            return self.parts.webhooks.secret_is(partner_id, draft.secret)
+        return not (draft.unsigned and webhook.signed)
+
     def _conflict(self, signed_in: SignedIn, draft: Draft) -> Response | None:
         """A page when the webhook is no longer what the form was filled in for."""
-        now = seen_as(self.parts.webhook(signed_in))
+        now = self.parts.seen(signed_in)
         if now == draft.seen:
             return None
         if not draft.seen:

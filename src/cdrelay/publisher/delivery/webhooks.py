@@ -3,6 +3,8 @@
 All methods block and may be used from any thread; all raise DatabaseUnavailable when the database is gone.
 """
 
+import hashlib
+import hmac
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -146,6 +148,20 @@ class Webhooks:
     def secret(self, partner_id: str) -> str | None:
         """The present one alone; None when deliveries are unsigned. Raises WebhookUnknown, SecretUnreadable."""
         return next(iter(self.secrets(partner_id)), None)
+
+    def secret_is(self, partner_id: str, secret: str) -> bool:
+        """Whether that is the present one. Raises WebhookUnknown."""
+        try:
+            present = self.secret(partner_id)
+        except SecretUnreadable:
+            return False
+        return present is not None and hmac.compare_digest(present.encode(), secret.encode())
+
+    def secret_mark(self, partner_id: str) -> str:
+        """Differs whenever a secret was set, and tells nothing of it; empty without one. Raises WebhookUnknown."""
+        with self._database.read() as connection:
+            sealed = _row(connection, partner_id).secret
+        return "" if sealed is None else hashlib.sha256(sealed).hexdigest()
 
     def forget_previous_secret(self, partner_id: str) -> Webhook:
         """End a rotation now: only the present secret is valid. Again changes nothing. Raises WebhookUnknown."""
