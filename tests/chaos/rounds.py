@@ -95,7 +95,7 @@ async def run(
 async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Callable[[int], None]) -> None:
     tick, start = world.rules.tick, datetime.now(UTC)
     striking: list[asyncio.Task[None]] = []
-    busy_since = 0
+    first, first_since = "", 0
     for number in range(outcome.rounds):
         plan = plan_round(outcome.seed, number, outcome.rounds)
         _queue(world.deliveries.faults, plan.deliveries)
@@ -108,11 +108,12 @@ async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Ca
         start = end
         await world.machine.ensure_up()
         await asyncio.to_thread(_look, world, watch, number)
-        if not watch.samples[-1].figures["spool"]:
-            busy_since = number
-        if number - busy_since >= _STALL_ROUNDS:
+        waiting = min(_spooled(world), default="")
+        if waiting != first:
+            first, first_since = waiting, number
+        if first and number - first_since >= _STALL_ROUNDS:
             outcome.stalls.append(number)
-            busy_since = number
+            first_since = number
             await world.machine.restart()
         progress(number + 1)
     # A fault that goes wrong itself is an error of the harness, and must not pass for peace.
@@ -140,10 +141,10 @@ async def _quieten(world: World, outcome: Outcome) -> None:
     due = ceil_to(now, rules.count_span) + rules.settle + rules.tick + rules.tick / 5 + timedelta(seconds=1)
     await _until(lambda: _pending(world) == 0, "all deliveries are made")
     await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
-    if not await _comes_to_hold(lambda: _spooled(world) == 0, _PATIENCE_SECONDS):
+    if not await _comes_to_hold(lambda: not _spooled(world), _PATIENCE_SECONDS):
         outcome.stalls.append(outcome.rounds)
         await world.machine.restart()
-    await _until(lambda: _spooled(world) == 0, "all is loaded")
+    await _until(lambda: not _spooled(world), "all is loaded")
     idle = 0
     for _ in range(_RECONCILIATIONS):
         said = await asyncio.to_thread(
@@ -156,11 +157,12 @@ async def _quieten(world: World, outcome: Outcome) -> None:
         idle = 0 if any(report[name] for name in _REPORTED) else idle + 1
         if idle == 2:
             break
-    await _until(lambda: _spooled(world) == 0, "what was fetched is loaded")
+    await _until(lambda: not _spooled(world), "what was fetched is loaded")
 
 
-def _spooled(world: World) -> int:
-    return sum(1 for _ in (world.collector.home / "collector" / "spool").glob("*.payload"))
+def _spooled(world: World) -> list[str]:
+    """The payloads that wait; the name of the first sorts first."""
+    return [path.name for path in (world.collector.home / "collector" / "spool").glob("*.payload")]
 
 
 def _pending(world: World) -> int:
