@@ -1,8 +1,9 @@
 """What follows from an attempt at a delivery. Pure: the moment and the jitter are passed in."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+
+from cdrelay.contract.retry_after import read_retry_after
 
 GONE = 410
 UNAUTHORIZED = (401, 403)
@@ -167,17 +168,3 @@ def _doubled(attempt: int, policy: RetryPolicy) -> timedelta:
 def _by_chance(wait: timedelta, jitter: float) -> timedelta:
     """Half of it is chance, so that what failed together does not come again together."""
     return wait * (0.5 + 0.5 * jitter)
-
-
-def read_retry_after(text: str | None, now: datetime, longest: timedelta) -> timedelta | None:
-    """How long a Retry-After header (seconds or an HTTP date) asks for, from 0 to `longest`; None if for nothing."""
-    text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        # Compared as a number first: a duration of 10**20 seconds does not exist.
-        return longest if len(text) > 9 or int(text) >= longest.total_seconds() else timedelta(seconds=int(text))
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the second of a year of twenty digits
-        return None
-    wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return min(max(wait, timedelta(0)), longest)

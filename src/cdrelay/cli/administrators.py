@@ -10,8 +10,8 @@ import typer
 from cdrelay import wiring
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, secret_given, show, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.publisher.access.administrators import Administrators
-from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import Role
 
 app = typer.Typer(no_args_is_help=True, help="Who may sign in at the hub for a partner.")
@@ -30,11 +30,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def _administrators(typer_context: typer.Context) -> Administrators:
     return wiring.open_administrators(context_of(typer_context).foundation())
-
-
-def _directory(typer_context: typer.Context) -> Directory:
-    foundation = context_of(typer_context).foundation()
-    return Directory(foundation.database, foundation.clock)
 
 
 def _password(file: Path | None, prompt: bool) -> tuple[str, bool]:
@@ -63,7 +58,7 @@ def add(
     ] = False,
 ) -> None:
     """Add an administrator. Without a password given, one is made up and printed, this once."""
-    partner_id = _directory(typer_context).partner(partner).id
+    partner_id = directory_of(typer_context).partner(partner).id
     if no_password and (password_file or prompt):
         raise typer.BadParameter("--no-password goes with no password")
     password, shown = (None, False) if no_password else _password(password_file, prompt)
@@ -80,7 +75,7 @@ def list_administrators(
     as_json: JsonOption = False,
 ) -> None:
     """List the administrators; passwords are not stored."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     names = {one.id: one.name for one in directory.partners()}
     partner_id = None if partner is None else directory.partner(partner).id
     rows = [

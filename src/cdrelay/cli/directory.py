@@ -8,6 +8,7 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.cli.period import read_moment
 from cdrelay.publisher.directory.licences import Licences
 from cdrelay.publisher.directory.partners import Directory
@@ -29,11 +30,6 @@ InForceOption = Annotated[
     str | None,
     typer.Option("--at", help="Only those in force then, UTC; else all that there ever were.", metavar="TIME"),
 ]
-
-
-def _directory(typer_context: typer.Context) -> Directory:
-    foundation = context_of(typer_context).foundation()
-    return Directory(foundation.database, foundation.clock)
 
 
 def _relations(typer_context: typer.Context) -> Relations:
@@ -73,7 +69,7 @@ def add_relation(
     ends_at: ToOption = None,
 ) -> None:
     """Say that a partner has a calling relationship with an organization, and print its id."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     added = _relations(typer_context).add(
         directory.partner(partner).id,
         directory.organization(organization).org_uuid,
@@ -104,7 +100,7 @@ def list_relations(
     as_json: JsonOption = False,
 ) -> None:
     """List the relations, also those of the past."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     found = _relations(typer_context).of(
         None if partner is None else directory.partner(partner).id,
         None if organization is None else directory.organization(organization).org_uuid,
@@ -127,7 +123,7 @@ def add_licence(
     ends_at: ToOption = None,
 ) -> None:
     """Say that a partner sold a calling licence to a user or workspace, and print its id."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     added = _licences(typer_context).add(
         directory.partner(partner).id,
         directory.organization(organization).org_uuid,
@@ -160,7 +156,7 @@ def list_licences(
     as_json: JsonOption = False,
 ) -> None:
     """List the licences, also those of the past."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     found = _licences(typer_context).of(
         None if partner is None else directory.partner(partner).id,
         None if organization is None else directory.organization(organization).org_uuid,

@@ -7,8 +7,8 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, show, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.publisher.access.integrations import Integrations
-from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import CDR_SCOPE
 
 app = typer.Typer(no_args_is_help=True, help="OAuth clients that may ask administrators for tokens.")
@@ -19,11 +19,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 def _integrations(typer_context: typer.Context) -> Integrations:
     foundation = context_of(typer_context).foundation()
     return Integrations(foundation.database, foundation.clock)
-
-
-def _directory(typer_context: typer.Context) -> Directory:
-    foundation = context_of(typer_context).foundation()
-    return Directory(foundation.database, foundation.clock)
 
 
 @app.command("add")
@@ -43,7 +38,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add an integration and print its client id and client secret. The secret is shown this once."""
-    partner_id = None if partner is None else _directory(typer_context).partner(partner).id
+    partner_id = None if partner is None else directory_of(typer_context).partner(partner).id
     added, secret = _integrations(typer_context).add(name, redirect, scope or (CDR_SCOPE,), partner_id)
     if as_json:
         print_json(asdict(added) | {"client_secret": secret})
@@ -54,7 +49,7 @@ def add(
 @app.command("list")
 def list_integrations(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the integrations; their secrets are not stored."""
-    names = {one.id: one.name for one in _directory(typer_context).partners()}
+    names = {one.id: one.name for one in directory_of(typer_context).partners()}
     rows = [
         asdict(one) | {"partner": names.get(one.partner_id or "")} for one in _integrations(typer_context).of_partner()
     ]

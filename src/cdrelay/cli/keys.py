@@ -7,9 +7,9 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.publisher.access.keys import Keys
 from cdrelay.publisher.access.operator_keys import OperatorKeys
-from cdrelay.publisher.directory.partners import Directory
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 LabelOption = Annotated[str, typer.Option("--label", help="What it is for, so that it can be told from others.")]
@@ -43,8 +43,7 @@ def _operator_keys(typer_context: typer.Context) -> Keys:
 
 
 def _intake_keys(typer_context: typer.Context) -> Keys:
-    foundation = context_of(typer_context).foundation()
-    return Directory(foundation.database, foundation.clock).credentials.intake
+    return directory_of(typer_context).credentials.intake
 
 
 operator_app = _commands("operator", "Keys with which your own programs manage the directory.", _operator_keys)

@@ -6,8 +6,8 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, print_table, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.publisher.directory.partner_removal import PartnerRemoval
-from cdrelay.publisher.directory.partners import Directory
 
 
 def remove_partner(
@@ -26,7 +26,7 @@ def remove_partner(
         raise typer.BadParameter("nothing is asked of a program: add --yes, or --dry-run", param_hint="--json")
     foundation = context_of(typer_context).foundation()
     removal = PartnerRemoval(foundation.database)
-    found = Directory(foundation.database, foundation.clock).partner(partner)
+    found = directory_of(typer_context).partner(partner)
     belongings = removal.belongings(found.id)
     if not as_json:
         print_table(["what goes", "number"], list(belongings.items()))

@@ -14,8 +14,8 @@ from cdrelay.cli import partner_removal
 from cdrelay.cli.context import context_of
 from cdrelay.cli.late import LateGroup
 from cdrelay.cli.output import print_json, secret_given, show, talk
+from cdrelay.cli.parties import directory_of
 from cdrelay.cli.period import read_moment
-from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 
 
@@ -70,11 +70,6 @@ def _parts(typer_context: typer.Context) -> "wiring.PublisherParts":
     return context_of(typer_context).publisher()
 
 
-def _directory(typer_context: typer.Context) -> Directory:
-    foundation = context_of(typer_context).foundation()
-    return Directory(foundation.database, foundation.clock)
-
-
 # --- partners and organizations ---
 
 
@@ -85,14 +80,14 @@ def add_partner(
     as_json: JsonOption = False,
 ) -> None:
     """Add a partner and print its id."""
-    partner = _directory(typer_context).add_partner(name)
+    partner = directory_of(typer_context).add_partner(name)
     print_json(asdict(partner)) if as_json else typer.echo(partner.id)
 
 
 @partner_app.command("list")
 def list_partners(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the partners and how many organizations each has."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     numbers = Counter(partner_id for one in directory.organizations() for partner_id in one.partner_ids)
     rows = [asdict(one) | {"organizations": numbers.get(one.id, 0)} for one in directory.partners()]
     show(rows, as_json, "there are no partners yet; `cdrelay publisher partner add NAME` makes one")
@@ -117,7 +112,7 @@ def add_organization(
     as_json: JsonOption = False,
 ) -> None:
     """Add a customer organization, or change its name or region, and print its UUID."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     partner_id = None if partner is None else directory.partner(partner).id
     begin = read_moment("--from", starts_at) if starts_at else None
     added = directory.add_organization(organization, name, partner_id, begin, region=region)
@@ -129,7 +124,7 @@ def assign_organization(
     typer_context: typer.Context, organization: OrganizationArgument, partner: PartnerArgument
 ) -> None:
     """Say that a partner has a calling relationship with an organization."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     directory.assign(organization, directory.partner(partner).id)
     talk.print("assigned; its calls are in the partner's windows from the next tick on")
 
@@ -141,7 +136,7 @@ def list_organizations(
     as_json: JsonOption = False,
 ) -> None:
     """List the organizations and their partners."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     names = {one.id: one.name for one in directory.partners()}
     partner_id = None if partner is None else directory.partner(partner).id
     rows = [
@@ -197,7 +192,7 @@ def set_webhook(
     replace: Annotated[bool, typer.Option("--replace", help="Replace the webhook there is.")] = False,
 ) -> None:
     """Deliver a partner's windows to a URL, from the next tick on. Prompts for the secret when none is given."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     partner_id = directory.partner(partner).id
     given = _read_secret(secret, secret_file, unsigned)
     webhook = _parts(typer_context).webhooks.set(
@@ -216,7 +211,7 @@ def set_webhook(
 @webhook_app.command("show")
 def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json: JsonOption = False) -> None:
     """Show a partner's webhook; its secret is never shown."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     webhook = _parts(typer_context).webhooks.get(directory.partner(partner).id)
     print_json(asdict(webhook)) if as_json else show([asdict(webhook)], as_json=False, nothing="")
 
@@ -224,7 +219,7 @@ def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json
 @webhook_app.command("remove")
 def remove_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
     """Remove a partner's webhook; what is pending is not sent."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     _parts(typer_context).webhooks.remove(directory.partner(partner).id)
     talk.print("removed")
 
@@ -242,7 +237,7 @@ def deactivate_webhook(typer_context: typer.Context, partner: PartnerArgument) -
 
 
 def _switch(typer_context: typer.Context, partner: str, *, active: bool) -> None:
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     webhook = _parts(typer_context).webhooks.set_active(directory.partner(partner).id, active)
     talk.print(f"the webhook is {'on' if webhook.active else 'off'}")
 
@@ -258,14 +253,14 @@ def create_token(
     days: Annotated[float, typer.Option("--days", help="How long it lasts.", min=0)] = TOKEN_LIFETIME.days,
 ) -> None:
     """Make an access token and print it. It is shown this once."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     typer.echo(directory.credentials.create_token(directory.partner(partner).id, label, timedelta(days=days)))
 
 
 @token_app.command("list")
 def list_tokens(typer_context: typer.Context, as_json: JsonOption = False) -> None:
     """List the access tokens by id; the tokens themselves are not stored."""
-    directory = _directory(typer_context)
+    directory = directory_of(typer_context)
     names = {one.id: one.name for one in directory.partners()}
     columns = ("id", "label", "created_at", "expires_at", "revoked_at", "partner_id")
     tokens = [asdict(one) for one in directory.credentials.tokens()]
@@ -278,4 +273,4 @@ def revoke_token(
     typer_context: typer.Context, token: Annotated[str, typer.Argument(help="Its id, or the token itself.")]
 ) -> None:
     """Make an access token useless at once."""
-    talk.print(f"revoked {_directory(typer_context).credentials.revoke_token(token)}")
+    talk.print(f"revoked {directory_of(typer_context).credentials.revoke_token(token)}")

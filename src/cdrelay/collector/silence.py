@@ -19,6 +19,7 @@ from cdrelay.collector.errors import SourceUnknown
 from cdrelay.collector.ledger_forgetting import forgotten_until
 from cdrelay.collector.manifests import Manifests
 from cdrelay.collector.source_settings import gap_of, is_reconcilable
+from cdrelay.collector.words import count, moment
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, floor_to
 from cdrelay.control.database import Database
@@ -88,14 +89,14 @@ class SilenceFacts:
 def explain(facts: SilenceFacts) -> Explanation:
     """The first of the reasons that the facts bear out."""
     if facts.stored:
-        return Explanation("records", f"It is not silent: {_count(facts.stored, 'record')} are stored.")
+        return Explanation("records", f"It is not silent: {count(facts.stored, 'record')} are stored.")
     if facts.expected:
         return _missing(facts)
     if facts.compared:
         whose = "of this organization" if facts.organization else "of any organization"
         return Explanation("no calls", f"The provider's counts say that there were no calls {whose} in this time.")
     if facts.forgotten_until:
-        what = f"What was known of the time before {_moment(facts.forgotten_until)} is not kept any more."
+        what = f"What was known of the time before {moment(facts.forgotten_until)} is not kept any more."
         return Explanation("not kept", what)
     if not facts.settled:
         return Explanation("too early", "The last calls of this time are not due yet.")
@@ -103,7 +104,7 @@ def explain(facts: SilenceFacts) -> Explanation:
 
 
 def _missing(facts: SilenceFacts) -> Explanation:
-    counted = f"The provider counts {_count(facts.expected, 'record')}, and none is stored."
+    counted = f"The provider counts {count(facts.expected, 'record')}, and none is stored."
     if facts.forgotten_until:
         return Explanation("not kept", f"{counted} What was delivered at the time is not known any more.")
     if facts.stopped and not facts.deliveries:
@@ -112,7 +113,7 @@ def _missing(facts: SilenceFacts) -> Explanation:
         why = "Nothing was delivered by this source at the time: its webhook is off, or leads elsewhere."
         return Explanation("no deliveries", f"{counted} {why}")
     if facts.missing_windows:
-        why = f"{_count(facts.missing_windows, 'window')} did not arrive."
+        why = f"{count(facts.missing_windows, 'window')} did not arrive."
         return Explanation("no deliveries", f"{counted} {why}")
     return Explanation("missing", f"{counted} Others were delivered at the time; the next reconciliation fetches them.")
 
@@ -125,7 +126,7 @@ def _not_compared(facts: SilenceFacts) -> Explanation:
         what = f"The collector did not run {_when(facts.stopped)}, and {_so_far(facts)} since."
         return Explanation("not running", what)
     if facts.missing_windows:
-        what = f"{_count(facts.missing_windows, 'window')} did not arrive, and {_so_far(facts)}."
+        what = f"{count(facts.missing_windows, 'window')} did not arrive, and {_so_far(facts)}."
         return Explanation("no deliveries", what)
     return _not_asked(facts)
 
@@ -155,16 +156,8 @@ def _so_far(facts: SilenceFacts) -> str:
     return "only a part of this time was compared" if facts.in_part else "nothing was compared"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def _when(periods: Sequence[Period]) -> str:
-    return " and ".join(f"from {one.start:%Y-%m-%d %H:%M} to {_moment(one.end)}" for one in periods)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return " and ".join(f"from {one.start:%Y-%m-%d %H:%M} to {moment(one.end)}" for one in periods)
 
 
 class Silence:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 from cdrelay.contract.addresses import redirected_base
 from cdrelay.contract.error_bodies import error_message, is_error_body
+from cdrelay.contract.retry_after import read_retry_after
 from cdrelay.errors import CdrelayError
 
 _FIRST_WAIT_SECONDS = 1.0
@@ -134,21 +134,9 @@ def _sent_away(answer: Answer, attempt: int, base: str, patience: Patience) -> D
 
 def _wait(answer: Answer, attempt: int, now: datetime, patience: Patience) -> float:
     first = _FIRST_WAIT_WHEN_BUSY_SECONDS if answer.status in _BUSY else _FIRST_WAIT_SECONDS
-    asked = _retry_after(answer.headers.get("Retry-After", ""), now)
-    seconds = first * 2.0 ** min(attempt - 1, 30) if asked is None else asked
-    return min(max(seconds, 0.0), patience.longest_wait_seconds)
-
-
-def _retry_after(text: str, now: datetime) -> float | None:
-    """Seconds from either form of the header, of at most nine digits; None when it says nothing sensible."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the second of a year of twenty digits
-        return None
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    longest = patience.longest_wait_seconds
+    asked = read_retry_after(answer.headers.get("Retry-After"), now, timedelta(seconds=longest))
+    return min(first * 2.0 ** min(attempt - 1, 30), longest) if asked is None else asked.total_seconds()
 
 
 def _said(answer: Answer) -> str:

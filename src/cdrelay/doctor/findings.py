@@ -14,7 +14,6 @@ from cdrelay.errors import CdrelayError
 from cdrelay.settings import Settings
 from cdrelay.wiring.foundation import HALVES, HalfName
 
-"""All that a home can have."""
 State = Literal["ok", "warning", "failed"]
 
 

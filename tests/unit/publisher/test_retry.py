@@ -22,8 +22,8 @@ from cdrelay.callbacks.retry import (
     answer_kept,
     decide,
     in_words,
-    read_retry_after,
 )
+from cdrelay.contract.retry_after import read_retry_after
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 POLICY = RetryPolicy(timedelta(seconds=5), timedelta(seconds=900), timedelta(hours=48))

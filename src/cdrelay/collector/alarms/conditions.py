@@ -7,13 +7,13 @@ came. Neither is raised while payloads wait for their load for long, because not
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from cdrelay.collector.alarms import words
 from cdrelay.collector.alarms.facts import ComparedHour, Incomplete, KnownSource
 from cdrelay.collector.alarms.kinds import Cause
 from cdrelay.collector.comparison import due_until
 from cdrelay.collector.drift import DriftRow
 from cdrelay.collector.manifests import MissingWindow
 from cdrelay.collector.source_settings import in_words
+from cdrelay.collector.words import count, duration, ends, moment, size, span
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, ceil_to, floor_to
 
@@ -56,9 +56,7 @@ def window_missing(
     gone = [window for window in overdue if not _made_good(window, hours, rules)]
     if not gone:
         return []
-    what = (
-        f"{words.count(len(gone), 'window')} of {source.name} did not arrive, or not whole: between {words.span(gone)}."
-    )
+    what = f"{count(len(gone), 'window')} of {source.name} did not arrive, or not whole: between {span(gone)}."
     return [Cause("window-missing", source.name, what)]
 
 
@@ -84,22 +82,20 @@ def source_silent(source: KnownSource, missing: Sequence[MissingWindow], now: da
     if last is None:
         return _never_heard(source)
     if source.counted_since:
-        why = f"The provider counts {words.count(source.counted_since, 'record')} since then."
+        why = f"The provider counts {count(source.counted_since, 'record')} since then."
     elif any(_silence(one, source, rules) for one in missing):
         why = "Every window used to be delivered, also an empty one."
     elif source.usual_gap is not None and now - last > _USUAL_GAPS * source.usual_gap:
-        why = f"The longest time between two deliveries in the week before was {words.duration(source.usual_gap)}."
+        why = f"The longest time between two deliveries in the week before was {duration(source.usual_gap)}."
     else:
         return []
-    return [
-        Cause("source-silent", source.name, f"{source.name} has delivered nothing since {words.moment(last)}. {why}")
-    ]
+    return [Cause("source-silent", source.name, f"{source.name} has delivered nothing since {moment(last)}. {why}")]
 
 
 def _never_heard(source: KnownSource) -> list[Cause]:
     if not source.counted_since:
         return []
-    counted = f"{words.count(source.counted_since, 'record')} since {words.moment(source.created_at)}"
+    counted = f"{count(source.counted_since, 'record')} since {moment(source.created_at)}"
     what = f"No delivery of {source.name} is known. The provider counts {counted}."
     return [Cause("source-silent", source.name, what)]
 
@@ -109,9 +105,7 @@ def _not_pulled(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]
     if now - since < PULL_TICKS * rules.tick:
         return []
     why = f" Lastly: {source.pull_problem}" if source.pull_problem else ""
-    return [
-        Cause("source-silent", source.name, f"{source.name} was not read to its end since {words.moment(since)}.{why}")
-    ]
+    return [Cause("source-silent", source.name, f"{source.name} was not read to its end since {moment(since)}.{why}")]
 
 
 def repair_failed(
@@ -124,9 +118,7 @@ def repair_failed(
     """
     said = []
     if short is not None:
-        said.append(
-            f"{source}: {words.missing(short)} are still missing after they were fetched: {words.starts(short)}."
-        )
+        said.append(f"{source}: {_missing(short)} are still missing after they were fetched: {_starts(short)}.")
     compared = max((hour.compared_at for hour in hours.values() if hour.compared_at is not None), default=None)
     reach = near_edge(now, rules).start
     failed = {
@@ -137,11 +129,11 @@ def repair_failed(
     if failed:
         newest = failed[max(failed)]
         lastly = f" Lastly: {newest.problem}" if newest.problem else ""
-        since = "" if compared is None or _asked_since(newest, compared) else f" since {words.moment(compared)}"
+        since = "" if compared is None or _asked_since(newest, compared) else f" since {moment(compared)}"
         nothing = f" Nothing was compared{since}." if since or compared is None else ""
         said.append(
-            f"{source}: asking for counts has failed again and again for {words.count(len(failed), 'hour')},"
-            f" the first from {words.moment(min(failed))}.{nothing}{lastly}"
+            f"{source}: asking for counts has failed again and again for {count(len(failed), 'hour')},"
+            f" the first from {moment(min(failed))}.{nothing}{lastly}"
         )
     return [Cause("repair-failed", source, " ".join(said))] if said else []
 
@@ -164,13 +156,11 @@ def records_near_edge(
     """
     said = []
     if short is not None:
-        said.append(
-            f"{source.name}: {words.missing(short)} are missing and will soon be out of reach: {words.starts(short)}."
-        )
+        said.append(f"{source.name}: {_missing(short)} are missing and will soon be out of reach: {_starts(short)}.")
     if source.askable:
         never = [start for start in _hours_of(near_edge(now, rules), rules) if _never_compared(start, source, hours)]
         if never:
-            hours_never = f"{words.count(len(never), 'hour')} from {words.moment(never[0])}"
+            hours_never = f"{count(len(never), 'hour')} from {moment(never[0])}"
             said.append(
                 f"{source.name}: {hours_never} were never compared with the provider's counts and will soon be out of"
                 " reach."
@@ -206,7 +196,7 @@ def records_lost(source: str, lost: Incomplete | None) -> list[Cause]:
     """What left the reach incomplete; `lost` is of `lately_lost`."""
     if lost is None:
         return []
-    what = f"{source}: {words.missing(lost)} left the provider's reach and are missing: {words.starts(lost)}."
+    what = f"{source}: {_missing(lost)} left the provider's reach and are missing: {_starts(lost)}."
     return [Cause("records-lost", source, what)]
 
 
@@ -214,8 +204,8 @@ def pull_gap(source: KnownSource, now: datetime, rules: Rules) -> list[Cause]:
     """What could not be pulled any more. Nothing counts what it held, so it is told for a week and no longer."""
     if source.gap is None or source.gap_found_at is None or source.gap_found_at <= now - LOST_REACHES * rules.reach:
         return []
-    span = f"from {words.moment(source.gap.start)} to {words.moment(source.gap.end)}"
-    what = f"Records of {source.name} {span} may be missing: its provider does not give them any more."
+    when = f"from {moment(source.gap.start)} to {moment(source.gap.end)}"
+    what = f"Records of {source.name} {when} may be missing: its provider does not give them any more."
     return [Cause("pull-gap", source.name, what)]
 
 
@@ -238,11 +228,9 @@ def token_expiring(source: KnownSource, now: datetime, rules: Rules) -> list[Cau
     if source.token_problem:
         said.append(f"the tokens of {name} cannot be refreshed: {source.token_problem}")
     if source.refreshable and source.refresh_expires_at and source.refresh_expires_at <= now + REFRESH_DAYS:
-        said.append(f"the refresh token of {name} {words.ends(source.refresh_expires_at, now)}")
+        said.append(f"the refresh token of {name} {ends(source.refresh_expires_at, now)}")
     if not source.refreshable and source.token_expires_at and source.token_expires_at <= now + TOKEN_DAYS:
-        said.append(
-            f"the access token of {name} {words.ends(source.token_expires_at, now)}, and there is none to refresh it"
-        )
+        said.append(f"the access token of {name} {ends(source.token_expires_at, now)}, and there is none to refresh it")
     what = "; ".join(said)
     return [Cause("token-expiring", name, f"{what[0].upper()}{what[1:]}.")] if said else []
 
@@ -264,7 +252,7 @@ def disk_full(free: int | None, reserve: int) -> list[Cause]:
     if free is None:
         return [Cause("disk-full", "", "No payload can be taken: the disk is full, or the spool cannot be written.")]
     if free < RESERVES * reserve:
-        what = f"{words.size(free)} are free on the disk of the spool; below {words.size(reserve)} no payload is taken."
+        what = f"{size(free)} are free on the disk of the spool; below {size(reserve)} no payload is taken."
         return [Cause("disk-full", "", what)]
     return []
 
@@ -273,7 +261,7 @@ def spool_grows(oldest: datetime | None, now: datetime, rules: Rules) -> list[Ca
     """`oldest` is when the payload came that has waited longest."""
     if oldest is None or now - oldest < WAITING_TICKS * rules.tick:
         return []
-    return [Cause("spool-grows", "", f"Payloads wait for their load since {words.moment(oldest)}.")]
+    return [Cause("spool-grows", "", f"Payloads wait for their load since {moment(oldest)}.")]
 
 
 def schema_drift(rows: Sequence[DriftRow], now: datetime) -> list[Cause]:
@@ -293,5 +281,16 @@ def upkeep_failed(failing: tuple[datetime, str] | None, now: datetime, rules: Ru
     """`failing` is since when it failed each time, and why lastly; once is no alarm, an hour of the contract is."""
     if failing is None or now - failing[0] < rules.count_span:
         return []
-    what = f"The upkeep of the lake has failed each time since {words.moment(failing[0])}, lastly with {failing[1]}."
+    what = f"The upkeep of the lake has failed each time since {moment(failing[0])}, lastly with {failing[1]}."
     return [Cause("upkeep-failed", "", what)]
+
+
+def _missing(windows: Incomplete) -> str:
+    return (
+        f"{count(windows.records, 'record')} in {count(windows.windows, 'hour')}"
+        f" of {count(windows.organizations, 'organization')}"
+    )
+
+
+def _starts(windows: Incomplete) -> str:
+    return f"hours from {moment(windows.oldest)} to {moment(windows.newest)}"

@@ -87,10 +87,10 @@ class Watch:
         self._judge(("spool-grows",), lambda _: waiting, now)
         if not waiting:
             # Otherwise nobody knows what has arrived.
-            self._judge(("window-missing",), self._gaps, now)
-            if self._back_at is None or now - self._back_at >= conditions.SILENT_TICKS * self._rules.tick:
-                # Before, the silence is our own: nobody could deliver.
-                self._judge(("source-silent",), self._silences, now)
+            heard = self._back_at is None or now - self._back_at >= conditions.SILENT_TICKS * self._rules.tick
+            # Before, the silence is our own: nobody could deliver.
+            kinds = ("window-missing", "source-silent") if heard else ("window-missing",)
+            self._judge(kinds, lambda at: self._arrivals(at, silence=heard), now)
         completeness = ("repair-failed", "records-near-edge", "records-lost", "pull-gap")
         self._judge(completeness, self._completeness, now)
         self._judge(("token-expiring",), self._tokens, now)
@@ -131,16 +131,13 @@ class Watch:
     def _disk(self, _now: datetime) -> Iterable[Cause]:
         return conditions.disk_full(self._facts.free_bytes(), self._reserve)
 
-    def _silences(self, now: datetime) -> Iterable[Cause]:
-        for source in self._facts.sources(now):
-            missing = self._facts.missing(source.name, now)
-            yield from conditions.source_silent(source, missing, now, self._rules)
-
-    def _gaps(self, now: datetime) -> Iterable[Cause]:
+    def _arrivals(self, now: datetime, *, silence: bool) -> Iterable[Cause]:
         for source in self._facts.sources(now):
             missing, hours = self._facts.missing(source.name, now), {}
             if missing:
                 hours = self._facts.hours(source.name, Period(missing[0].window.start - self._rules.count_span, now))
+            if silence:
+                yield from conditions.source_silent(source, missing, now, self._rules)
             yield from conditions.window_missing(source, missing, hours, now, self._rules)
 
     def _completeness(self, now: datetime) -> Iterable[Cause]:

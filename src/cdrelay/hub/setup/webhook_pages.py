@@ -99,11 +99,10 @@ class SetupPages:
 
     def save(self, signed_in: SignedIn, draft: Draft) -> Response:
         """Save what was reviewed."""
-        if self._is_set(signed_in, draft):  # saved twice, as by a double click
-            return see_other(f"{PATH}?done=saved")
         conflict = self._conflict(signed_in, draft)
         if conflict is not None:
-            return conflict
+            # Saved twice, as by a double click.
+            return see_other(f"{PATH}?done=saved") if self._is_set(signed_in, draft) else conflict
         try:
             self.parts.webhooks.set(
                 signed_in.administrator.partner_id,
@@ -122,12 +121,10 @@ class SetupPages:
         return see_other(f"{PATH}?done=saved")
 
     def _is_set(self, signed_in: SignedIn, draft: Draft) -> bool:
-        """Whether the webhook was changed since the form was shown, and is what the draft would make of it."""
+        """Whether the webhook is already what the draft would make of it."""
         webhook, partner_id = self.parts.webhook(signed_in), signed_in.administrator.partner_id
-        if webhook is None or self.parts.seen(signed_in) == draft.seen:
-            return False
-        there = (webhook.url, webhook.resource_type, webhook.alert_url or "")
-        if there != (draft.url, draft.resource_type, draft.alert_url):
+        wanted = (draft.url, draft.resource_type, draft.alert_url)
+        if webhook is None or (webhook.url, webhook.resource_type, webhook.alert_url or "") != wanted:
             return False
         if draft.secret is not None:
             return self.parts.webhooks.secret_is(partner_id, draft.secret)

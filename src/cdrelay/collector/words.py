@@ -1,23 +1,9 @@
-"""How alarms say numbers, times and sizes. Pure."""
+"""How the collector says numbers, times and sizes. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from cdrelay.collector.alarms.facts import Incomplete
 from cdrelay.contract.windows import Period
-
-
-def missing(windows: Incomplete) -> str:
-    """How many records are, and where."""
-    return (
-        f"{count(windows.records, 'record')} in {count(windows.windows, 'hour')}"
-        f" of {count(windows.organizations, 'organization')}"
-    )
-
-
-def starts(windows: Incomplete) -> str:
-    """The first and the last."""
-    return f"hours from {moment(windows.oldest)} to {moment(windows.newest)}"
 
 
 def span(windows: Sequence[Period]) -> str:
