@@ -105,7 +105,7 @@ one_version = st.tuples(st.integers(0, 3), st.integers(-4, 4), st.integers(0, 2)
 """Which record, how many times 13 hours from noon, and in which load."""
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(one_version, min_size=1, max_size=25))
 def test_any_order_of_versions_leaves_the_newest_of_each(
     tmp_path_factory: pytest.TempPathFactory, came: list[tuple[int, int, int]]

@@ -130,7 +130,7 @@ def test_a_report_time_is_believed_where_the_thorough_reading_believes_it(open_l
     assert len(believed) > 3
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(objects=st.lists(stored_records(), min_size=1, max_size=12))
 def test_any_json_is_stored_like_its_canonical_form(
     tmp_path_factory: pytest.TempPathFactory, objects: list[dict[str, Any]]
@@ -148,7 +148,7 @@ def test_any_json_is_stored_like_its_canonical_form(
         other.close()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(told=st.lists(meanings(), min_size=1, max_size=8))
 def test_what_a_record_means_comes_out_again(
     tmp_path_factory: pytest.TempPathFactory, told: list[dict[str, Value]]

@@ -122,7 +122,7 @@ def play(feed: Feed, steps: list[str]) -> None:
         feed.tick()
 
 
-@settings(max_examples=9, deadline=None)
+@settings(max_examples=9)
 @given(steps=st.lists(step, min_size=6, max_size=18), seed=st.integers(0, 2**32))
 def test_every_version_is_due_once_in_the_tick_that_owes_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], seed: int

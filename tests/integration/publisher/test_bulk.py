@@ -434,7 +434,7 @@ def added(add: Callable[..., object], *arguments: object) -> int:
     return 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     names=st.lists(_NAMES, min_size=2, max_size=2, unique=True),
     relations=st.lists(_RELATIONS, max_size=6),
@@ -505,7 +505,7 @@ def overlapping(entries: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dic
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     imports=st.lists(st.tuples(st.lists(_ROWS, max_size=5), st.booleans(), st.integers(0, 3)), min_size=2, max_size=4)
 )
