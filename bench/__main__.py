@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measure import Measure
+from cdrelay.serving import share_heaps, take_short_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def main() -> int:
         _show_benchmarks()
         return 0
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    share_heaps()  # as a server does, whose parts run in this process
+    take_short_turns()
     names = arguments.names or [name for name, benchmark in BENCHMARKS.items() if benchmark.always]
     measures = _measure(names)
     if arguments.json:

@@ -15,7 +15,7 @@ from cdrelay.contract.query import in_words
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.errors import CdrelayError
 from cdrelay.hub.status import as_json
-from cdrelay.serving import Front, OwnTls, Worker, open_socket, run, share_heaps
+from cdrelay.serving import Front, OwnTls, Worker, open_socket, run, share_heaps, take_short_turns
 from cdrelay.settings import Settings
 from cdrelay.traffic import Plan
 from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
@@ -34,10 +34,12 @@ def up(
     ] = False,
     compress: Annotated[
         float | None,
-        typer.Option(min=0.01, help="With --demo: divide the contract's durations by this; 60 makes 5 minutes 5 s."),
+        typer.Option(
+            min=0.01, max=100_000, help="With --demo: divide the contract's durations by this; 60 makes 5 minutes 5 s."
+        ),
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.01, help="With --demo: records a second.")] = 20.0,
-    organizations: Annotated[int, typer.Option(min=1, help="With --demo: customer organizations.")] = 20,
+    rate: Annotated[float, typer.Option(min=0.01, max=1_000_000, help="With --demo: records a second.")] = 20.0,
+    organizations: Annotated[int, typer.Option(min=1, max=100_000, help="With --demo: customer organizations.")] = 20,
     host: HostOption = None,
     port: PortOption = None,
 ) -> None:
@@ -79,6 +81,7 @@ def _run(settings: Settings, roles: tuple[Role, ...], demo: Plan | None) -> None
     if demo is not None and front.tls is not None:
         raise CdrelayError("--demo delivers to itself over plain HTTP: take tls_certificate_file out of the settings")
     share_heaps()
+    take_short_turns()
     listening = open_socket(settings.host, settings.port)
     address = f"{'http' if front.tls is None else 'https'}://{settings.host}:{listening.getsockname()[1]}"
     foundation = open_foundation(settings)

@@ -3,6 +3,7 @@
 from cdrelay.serving.memory import share_heaps
 from cdrelay.serving.running import PLAIN, AddressTaken, Front, Worker, open_socket, run, serve
 from cdrelay.serving.tls import OwnTls, TlsUnusable
+from cdrelay.serving.turns import take_short_turns
 
 __all__ = [
     "PLAIN",
@@ -15,4 +16,5 @@ __all__ = [
     "run",
     "serve",
     "share_heaps",
+    "take_short_turns",
 ]
