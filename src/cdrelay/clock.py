@@ -50,6 +50,12 @@ class ManualClock:
         self._moved.set()
         self._moved = asyncio.Event()
 
+    def set_back(self, step: timedelta) -> None:
+        """Move back, as an operator or NTP does; nobody wakes. Raises ValueError when the step is negative."""
+        if step < timedelta(0):
+            raise ValueError("setting back is a positive step")
+        self._now -= step
+
     async def sleep(self, seconds: float) -> None:
         """Return when the clock has been moved that far."""
         until = self._now + timedelta(seconds=max(0.0, seconds))

@@ -14,6 +14,7 @@ import structlog
 from cdrelay.clock import Clock
 from cdrelay.contract.addresses import AddressRefused, next_page
 from cdrelay.contract.answers import Again, Answer, Elsewhere, GiveUp, Patience, ProviderRejected, Take, decide
+from cdrelay.contract.date_header import clock_is_off
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
 from cdrelay.errors import CdrelayError
@@ -78,6 +79,8 @@ class ProviderExchange:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.requests = 0
+        self.clock_is_off: str | None = None
+        """What the last answer says of this machine's clock, where that is plainly wrong."""
         self._base = base
         self._token_for = _always(token) if isinstance(token, str) else token
         self._token: str | None = None
@@ -125,6 +128,8 @@ class ProviderExchange:
                 case Take() if content is not None:
                     return answer, content
                 case GiveUp(error):
+                    if answer.status == 400 and self.clock_is_off:  # a period that is right here may be wrong there
+                        raise ProviderRejected(f"{error}; {self.clock_is_off}", 400) from error
                     raise error
                 case Elsewhere(base):
                     _log.info("provider.moved", to=base)
@@ -154,6 +159,7 @@ class ProviderExchange:
             # A redirect could lead the token anywhere.
             headers = {"Authorization": f"Bearer {token}"}
             async with self._session.get(address, headers=headers, allow_redirects=False) as response:
+                self.clock_is_off = clock_is_off(response.headers.get("Date"), self._clock.now())
                 answer = Answer(response.status, response.headers, await self._body(response.content))
         except (aiohttp.ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
             # The text of such an error can hold the whole address, so its kind has to do.
@@ -186,6 +192,11 @@ class ProviderClient:
     def requests(self) -> int:
         """How many were made."""
         return self._exchange.requests
+
+    @property
+    def clock_is_off(self) -> str | None:
+        """What the last answer says of this machine's clock, where that is plainly wrong."""
+        return self._exchange.clock_is_off
 
     async def __aenter__(self) -> Self:
         await self._exchange.__aenter__()

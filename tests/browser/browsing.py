@@ -56,7 +56,8 @@ async def sign_in(page: Page, email: str) -> None:
     await page.goto("/sign-in")
     await page.get_by_label("E-mail address").fill(email)
     await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    async with page.expect_navigation():
+        await page.get_by_role("button", name="Sign in").click()
 
 
 async def tab_to(page: Page, name: str) -> None:
@@ -90,6 +91,16 @@ UNLABELLED = """() => [...document.querySelectorAll('input:not([type=hidden]), s
 HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(at => Number(at.tagName[1]))"
 """The levels of the headings, in their order."""
 
+LANDMARKS = """() => [...document.querySelectorAll('nav, section, [role=region]')].map(at => {
+  const named = at.getAttribute('aria-labelledby');
+  return at.ariaLabel ?? document.getElementById(named)?.textContent.trim() ?? '';
+})"""
+"""What a screen reader's list of a page's regions has, by name."""
+
+CLIPPED = """() => [...document.querySelectorAll('.wide, .heat-box')]
+  .filter(at => at.scrollHeight > at.clientHeight + 1 && getComputedStyle(at).overflow !== 'visible').length"""
+"""Boxes of which a part would be out of sight on paper."""
+
 FAINT = """() => {
   const numbers = text => { const [r, g, b, a = 1] = text.match(/[0-9.]+/g).map(Number); return {r, g, b, a}; };
   const mixed = (top, under, name) => top[name] * top.a + under[name] * (1 - top.a);
@@ -104,14 +115,20 @@ FAINT = """() => {
     return over(colour, ground(at.parentElement));
   };
   const found = [];
+  const opacity = at => at ? Number(getComputedStyle(at).opacity) * opacity(at.parentElement) : 1;
+  const note = (at, colour, text) => {
+    const under = ground(at), ink = over({...colour, a: colour.a * opacity(at)}, under);
+    const [dark, bright] = [light(ink), light(under)].sort((one, other) => one - other);
+    const contrast = (bright + .05) / (dark + .05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${text}`);
+  };
+  for (const at of document.querySelectorAll('[placeholder]'))
+    if (at.checkVisibility()) note(at, numbers(getComputedStyle(at, '::placeholder').color), at.placeholder);
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const at = walk.currentNode.parentElement, text = walk.currentNode.textContent.trim();
     if (!text || !at.checkVisibility() || getComputedStyle(at).clipPath !== 'none') continue;
-    const under = ground(at), ink = over(numbers(getComputedStyle(at).color), under);
-    const [dark, bright] = [light(ink), light(under)].sort((one, other) => one - other);
-    const contrast = (bright + .05) / (dark + .05);
-    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${text}`);
+    note(at, numbers(getComputedStyle(at).color), text);
   }
   return found;
 }"""

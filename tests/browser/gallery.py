@@ -1,14 +1,11 @@
-"""Pages with something of everything in them: for looking at them in tests, and for the pictures of the documents."""
+"""An installation with something of everything in it: its pages are in gallery_pages.py."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlencode
-
-from playwright.async_api import Page
 
 from cdrelay.callbacks.retry import Decision, Delivered, GiveUp, RetryAt, SwitchOff
 from cdrelay.clock import ManualClock
@@ -19,10 +16,9 @@ from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.parties import CDR_SCOPE, Partner, Role
 from cdrelay.settings import read_settings
 from cdrelay.traffic import Plan, Traffic
-from cdrelay.wiring import assemble, open_administrators, open_foundation
+from cdrelay.wiring import PublisherParts, assemble, open_administrators, open_foundation
 from cdrelay.wiring.access import open_oauth
 from cdrelay.wiring.foundation import Foundation
-from tests.browser.browsing import sign_in
 from tests.browser.installation import PASSWORD
 from tests.integration.hub.setup_bench import Office
 from tests.support.passwords import CHEAP
@@ -32,6 +28,8 @@ NOW = datetime(2026, 11, 24, 12, 0, 4, tzinfo=UTC)
 TICK = timedelta(minutes=5)
 APP = "https://billing.example.com/oauth/callback"
 URL = "https://cdr.example.com/webex/records"
+LONG = "שיחות Ünïcødé 🎧📞 " + "W" * 120
+"""A name that goes from right to left, has signs beyond the first plane, and nowhere to break."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ async def open_gallery(folder: Path) -> AsyncIterator[Gallery]:
     foundation = open_foundation(settings, clock, CHEAP)
     running = assemble(foundation, frozenset({"publisher", "hub"}))
     assert running.publisher is not None
-    names = ("Example Reseller", "New Reseller", "Quiet Reseller")
-    usual, new, off = (running.publisher.directory.add_partner(name) for name in names)
+    names = ("Example Reseller", "New Reseller", "Quiet Reseller", LONG)
+    usual, new, off, long = (running.publisher.directory.add_partner(name) for name in names)
     office = Office(running, clock, "", usual, off)
     administrators = open_administrators(foundation)
     people: list[tuple[Partner, str, Role]] = [
@@ -59,11 +57,14 @@ async def open_gallery(folder: Path) -> AsyncIterator[Gallery]:
         (new, "Nia", "full"),
         (off, "Olu", "full"),
         (usual, "Ben", "assigned"),
+        (long, "Lou", "full"),
     ]
     for partner, name, role in people:
-        administrators.add(partner.id, f"{name}@example.com", f"{name} Example", role, PASSWORD)
+        shown = f"{name} Example {LONG}" if partner is long else f"{name} Example"
+        administrators.add(partner.id, f"{name}@example.com", shown, role, PASSWORD)
     _fill(office)
     _consents(foundation, office)
+    _long_names(foundation, running.publisher, long)
     async with serving(running.app) as address:
         yield Gallery(address)
     foundation.close()
@@ -106,6 +107,12 @@ def _consents(foundation: Foundation, office: Office) -> None:
     office.publisher.directory.credentials.create_token(office.partner.id, "of the operator")
 
 
+def _long_names(foundation: Foundation, publisher: PublisherParts, partner: Partner) -> None:
+    publisher.directory.credentials.create_token(partner.id, LONG[:100])
+    Integrations(foundation.database, foundation.clock).add(LONG, [f"{APP}/{'w' * 150}"], partner_id=partner.id)
+    publisher.webhooks.set(partner.id, f"{URL}/{'w' * 200}", alert_url=f"{APP}/{'w' * 200}")
+
+
 def _attempts(office: Office, one: str, left: int) -> None:
     busy, soon = "the callback answered 503", NOW + timedelta(seconds=41)
     tries: list[tuple[Decision, str, str]] = [(Delivered(), "delivered", "")]
@@ -128,124 +135,3 @@ def _calls(office: Office) -> None:
     envelope = Envelope(id="calls", source="gallery", channel="intake", received=NOW)
     store.spool.put(envelope, b'{"items":[' + b",".join(records) + b"]}")
     store.loader.drain()
-
-
-def _shows(name: str, path: str) -> Callable[[Page], Awaitable[None]]:
-    async def show(page: Page) -> None:
-        await _as(page, name)
-        await page.goto(path)
-
-    return show
-
-
-async def _as(page: Page, name: str) -> None:
-    """Be at the set-up page as that person."""
-    await page.goto("/setup")
-    if await page.locator(".who", has_text=f"{name} Example").count():
-        return
-    await page.context.clear_cookies()
-    await sign_in(page, f"{name}@example.com")
-
-
-async def _refused(page: Page) -> None:
-    await _as(page, "Nia")
-    await page.get_by_label("Callback URL").fill("https://user:word@cdr.example.com/")
-    await page.get_by_label("Secret token").fill(" typed with a space")
-    await page.get_by_label("Billing").check()
-    await page.get_by_role("button", name="Review").click()
-
-
-async def _filled_in(page: Page) -> None:
-    await _as(page, "Nia")
-    await page.get_by_label("Callback URL").fill(URL)
-    await page.get_by_label("Secret token").fill("not shown")
-    await page.get_by_label("Analytics").check()
-
-
-async def _review(page: Page) -> None:
-    await _as(page, "Ada")
-    await page.get_by_label("New secret token").fill("not shown")
-    await page.get_by_label("the old one stays valid").select_option("for 24 hours")
-    await page.get_by_label("Billing").check()
-    await page.get_by_role("button", name="Review").click()
-
-
-async def _tested(page: Page) -> None:
-    await _review(page)
-    await page.get_by_role("button", name="Send a test delivery").click()
-
-
-async def _delivery(page: Page) -> None:
-    await _as(page, "Ada")
-    await page.goto("/deliveries")
-    await page.locator(".windows summary").first.click()
-    await page.get_by_role("link", name="All about this delivery").first.click()
-
-
-async def _sign_in(page: Page) -> None:
-    await page.context.clear_cookies()
-    await page.goto("/sign-in")
-
-
-async def _wrong_password(page: Page) -> None:
-    await _sign_in(page)
-    await page.get_by_label("E-mail address").fill("ada@example.com")
-    await page.get_by_label("Password").fill("not hers")
-    await page.get_by_role("button", name="Sign in").click()
-
-
-async def _consent(page: Page) -> None:
-    await _as(page, "Ada")
-    await page.goto("/tokens")
-    client_id = await page.locator(".long code").first.inner_text()
-    asked = {"client_id": client_id, "redirect_uri": APP, "response_type": "code", "state": "x"}
-    await page.goto(f"/v1/authorize?{urlencode(asked)}")
-
-
-async def _token_made(page: Page) -> None:
-    await _as(page, "Ada")
-    await page.goto("/tokens")
-    await page.get_by_label("Label", exact=True).fill("Nightly report of all calls to the data warehouse")
-    await page.get_by_role("button", name="Make a token").click()
-
-
-async def _token_refused(page: Page) -> None:
-    await _as(page, "Ada")
-    await page.goto("/tokens")
-    await page.locator("summary").click()
-    await page.get_by_label("Name", exact=True).fill("Dashboard")
-    await page.get_by_label("Redirect addresses").fill("http://dashboard.example.com/back")
-    await page.get_by_role("button", name="Make the integration").click()
-
-
-PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = {
-    "first": _shows("Nia", "/setup"),
-    "filled-in": _filled_in,
-    "refused": _refused,
-    "no-deliveries": _shows("Nia", "/deliveries"),
-    "set": _shows("Ada", "/setup"),
-    "review": _review,
-    "tested": _tested,
-    "remove": _shows("Ada", "/setup/remove"),
-    "deliveries": _shows("Ada", "/deliveries"),
-    "failed": _shows("Ada", "/deliveries?state=failed"),
-    "delivery": _delivery,
-    "unknown": _shows("Ada", "/deliveries/nothing"),
-    "off": _shows("Olu", "/setup"),
-    "deliveries-off": _shows("Olu", "/deliveries"),
-    "read-only": _shows("Rob", "/setup"),
-    "sign-in": _sign_in,
-    "not-signed-in": _wrong_password,
-    "loop": _shows("Ada", "/?paused"),
-    "password": _shows("Ada", "/password"),
-    "consent": _consent,
-    "refused-consent": _shows("Ada", "/v1/authorize?client_id=nobody"),
-    "tokens": _shows("Ada", "/tokens"),
-    "token-made": _token_made,
-    "token-refused": _token_refused,
-    "no-tokens": _shows("Nia", "/tokens"),
-    "assigned": _shows("Ben", "/tokens"),
-    "forbidden": _shows("Ben", "/deliveries"),
-    "nowhere": _shows("Ada", "/token"),
-}
-"""How each page comes to be shown, in a window that scripts are switched off in."""

@@ -10,7 +10,8 @@ from typing import Any
 from playwright.async_api import Browser, Page
 
 from tests.browser.browsing import chromium, opened
-from tests.browser.gallery import PAGES, Gallery, open_gallery
+from tests.browser.gallery import Gallery, open_gallery
+from tests.browser.gallery_pages import PAGES
 from tests.browser.ledger_gallery import LEDGER_PAGES, open_ledger_gallery
 
 _WIDE: dict[str, Any] = {"viewport": {"width": 1100, "height": 820}}

@@ -57,6 +57,18 @@ async def focus_cell(page: Page, mark: str) -> None:
     raise AssertionError(f"Tab never comes to a cell that is {mark}")
 
 
+@pytest.mark.parametrize("path", ["/ledger", f"/ledger/webex/{SHORT}"])
+async def test_who_tabs_gets_past_the_map_at_once(browser: Browser, gallery: Gallery, path: str) -> None:
+    async with opened(browser, gallery.address) as page:
+        await page.goto(path)
+        await tab_to(page, "Past the map")
+        await expect(page.get_by_role("link", name="Past the map")).to_be_in_viewport()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("() => !document.activeElement.closest('.heat-box')")
+        assert await page.evaluate("() => document.activeElement !== document.body")
+
+
 async def test_a_screen_reader_hears_organization_time_and_state_of_a_cell(browser: Browser, gallery: Gallery) -> None:
     async with opened(browser, gallery.address) as page:
         await page.goto("/ledger?state=short")

@@ -69,6 +69,7 @@ async def test_a_webhook_is_set_tested_and_saved_by_keyboard_alone_and_its_deliv
         await tab_to(page, "Save")
         await enter(page)
         await expect(page.get_by_role("status")).to_contain_text("Saved.")
+        await expect(page.get_by_role("status")).to_be_focused()
         assert "by keyboard" not in await page.content()
 
         await arrived(callback, signed_with("by keyboard"))

@@ -38,6 +38,8 @@ def restore(
     `key_file` is the key of a backup that was made without it; `installation_of` says by what a key is known again.
     Raises RestoreRefused and BackupBroken; the home is empty then. Killed, it leaves a home that must be deleted.
     """
+    if home.exists() and not home.is_dir():
+        raise RestoreRefused(f"{home} is no folder; restore into a new folder")
     if home.exists() and any(home.iterdir()):
         half_done = " (a restore was interrupted: delete it first)" if (home / RESTORING).exists() else ""
         raise RestoreRefused(f"{home} is not empty{half_done}; restore into a new folder")

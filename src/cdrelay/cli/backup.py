@@ -48,7 +48,8 @@ def make(
     target: Annotated[
         Path,
         typer.Argument(
-            help="A folder, where the next backup copies only what is new; a file ending in .tar; or - for stdout."
+            help="A folder, where the next backup copies only what is new; a file ending in .tar; or - for stdout.",
+            metavar="TARGET",
         ),
     ],
     without_key: Annotated[
@@ -63,7 +64,11 @@ def make(
         raise typer.BadParameter("the tar goes to stdout, and so would the report", param_hint="--json")
     home = context.settings.home
     if not to_stdout and target.absolute().resolve().is_relative_to(home.resolve()):
-        raise typer.BadParameter(f"it lies in the home folder {home}; a backup belongs on another disk")
+        raise typer.BadParameter(
+            f"it lies in the home folder {home}; a backup belongs on another disk", param_hint="TARGET"
+        )
+    if not to_stdout and target.suffix != ".tar" and target.exists() and not target.is_dir():
+        raise typer.BadParameter(f"{target} is a file; name a folder, or a file ending in .tar", param_hint="TARGET")
     if not (home / "control.db").exists():
         raise BackupBroken(f"there is nothing to back up: {home} has no control database")
     written = _write(context, target, with_key=not without_key)

@@ -55,7 +55,7 @@ def receiver(
         Path | None, typer.Option("--secret-file", help="A file that holds the secret; - is stdin.")
     ] = None,
     answer_within: Annotated[
-        float, typer.Option("--answer-within", min=0.1, help="Seconds in which a delivery must be answered.")
+        float, typer.Option("--answer-within", min=0.1, max=3600, help="Seconds in which a delivery must be answered.")
     ] = 15.0,
     only: OnlyOption = None,
     as_json: JsonOption = False,
@@ -71,6 +71,7 @@ def receiver(
         _show_checks(checks, as_json)
         return
     address, key = _address(url), secret_given("secret", secret, secret_file)
+    _require_place(junit)
     pace = Pace(answer_seconds=answer_within)
 
     async def run(begins: Callable[[str], None]) -> list[Result]:
@@ -112,7 +113,12 @@ def publisher(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", help="How long to watch after the first delivery; two ticks unless said.", min=0.1),
+        typer.Option(
+            "--seconds",
+            help="How long to watch after the first delivery; two ticks unless said.",
+            min=0.1,
+            max=1_000_000,
+        ),
     ] = None,
     as_json: JsonOption = False,
     junit: JunitOption = None,
@@ -129,8 +135,11 @@ def publisher(
     address, key = _address(url), secret_given("token", token, token_file)
     if not key:
         raise typer.BadParameter("give --token or --token-file", param_hint="--token")
+    if not key.isprintable():
+        raise typer.BadParameter("a token is one line, and nothing else", param_hint="--token")
+    _require_place(junit)
     rules = _fit(lambda: Rules().compressed(compress), "--compress")
-    organization = whole_organization(org, "--org") if org else None
+    organization = None if org is None else whole_organization(org, "--org")
     callback = None
     if callback_listen is not None:
         host, port = _fit(lambda: _host_and_port(callback_listen), "--callback-listen")
@@ -139,6 +148,9 @@ def publisher(
         watched = seconds or 2 * rules.tick.total_seconds()
         slow = min(SLOW_SECONDS, rules.tick.total_seconds() / 5)
         callback = Callback(host=host, port=port, url=reached_at, secret=signed, seconds=watched, slow_seconds=slow)
+    elif (callback_url, secret, secret_file, seconds) != (None,) * 4:
+        what = "--callback-url, --secret and --seconds are about deliveries, which need it"
+        raise typer.BadParameter(what, param_hint="--callback-listen")
     elif only and all(one in WEBHOOK_CHECKS for one in checks):
         raise typer.BadParameter("these checks need deliveries: give --callback-listen", param_hint="--only")
 
@@ -174,6 +186,13 @@ def _address(url: str | None) -> URL:
     if url is None:
         raise typer.BadParameter("an address is needed", param_hint="URL")
     return _fit(lambda: read_url(url), "URL")
+
+
+def _require_place(junit: Path | None) -> None:
+    """Raises typer.BadParameter where the report could not be written: that is known before minutes of checks."""
+    if junit is not None and (junit.is_dir() or not junit.absolute().parent.is_dir()):
+        what = f"{junit} is a folder" if junit.is_dir() else f"there is no folder {junit.parent}"
+        raise typer.BadParameter(f"{what}; name a file", param_hint="--junit")
 
 
 def _fit(read: Callable[[], T], option: str) -> T:

@@ -8,7 +8,7 @@ import typer
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, show, talk
-from cdrelay.cli.period import read_moment
+from cdrelay.cli.period import moment_given, read_moment
 from cdrelay.contract.windows import Period
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -70,7 +70,7 @@ def send_again(
     """Send a partner's windows of the last 48 hours again, whole; a running server sends them."""
     context = context_of(typer_context)
     parts = context.publisher()
-    last = read_moment("--to", end) if end else context.foundation().clock.now()
+    last = moment_given("--to", end) or context.foundation().clock.now()
     try:
         ticks = Period(read_moment("--from", start), last + timedelta.resolution)
     except ValueError as error:

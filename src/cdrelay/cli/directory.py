@@ -9,7 +9,7 @@ import typer
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
 from cdrelay.cli.parties import directory_of
-from cdrelay.cli.period import read_moment
+from cdrelay.cli.period import moment_given
 from cdrelay.publisher.directory.licences import Licences
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.directory.relations import Relations
@@ -74,8 +74,8 @@ def add_relation(
         directory.partner(partner).id,
         directory.organization(organization).org_uuid,
         kind,
-        read_moment("--from", starts_at) if starts_at else None,
-        read_moment("--to", ends_at) if ends_at else None,
+        moment_given("--from", starts_at),
+        moment_given("--to", ends_at),
     )
     typer.echo(added.id)
 
@@ -87,7 +87,7 @@ def end_relation(
     at: AtOption = None,
 ) -> None:
     """End a relation. Calls that ended before stay the partner's."""
-    ended = _relations(typer_context).end(relation, read_moment("--at", at) if at else None)
+    ended = _relations(typer_context).end(relation, moment_given("--at", at))
     talk.print(f"ends {ended.ends_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -104,7 +104,7 @@ def list_relations(
     found = _relations(typer_context).of(
         None if partner is None else directory.partner(partner).id,
         None if organization is None else directory.organization(organization).org_uuid,
-        read_moment("--at", at) if at else None,
+        moment_given("--at", at),
     )
     _show_named(directory, found, as_json, "there are none; `cdrelay publisher relation add ORG PARTNER` makes one")
 
@@ -129,8 +129,8 @@ def add_licence(
         directory.organization(organization).org_uuid,
         _holder(holder),
         kind,
-        read_moment("--from", starts_at) if starts_at else None,
-        read_moment("--to", ends_at) if ends_at else None,
+        moment_given("--from", starts_at),
+        moment_given("--to", ends_at),
     )
     typer.echo(added.id)
 
@@ -142,7 +142,7 @@ def end_licence(
     at: AtOption = None,
 ) -> None:
     """End a licence. Calls that ended before stay the seller's."""
-    ended = _licences(typer_context).end(licence, read_moment("--at", at) if at else None)
+    ended = _licences(typer_context).end(licence, moment_given("--at", at))
     talk.print(f"ends {ended.ends_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
@@ -161,6 +161,6 @@ def list_licences(
         None if partner is None else directory.partner(partner).id,
         None if organization is None else directory.organization(organization).org_uuid,
         None if holder is None else _holder(holder),
-        read_moment("--at", at) if at else None,
+        moment_given("--at", at),
     )
     _show_named(directory, found, as_json, "there are none; `cdrelay publisher licence add …` makes one")

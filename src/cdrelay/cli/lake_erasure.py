@@ -54,7 +54,7 @@ def erase(
     It goes through lake, spool, quarantine, bodies kept aside and the outbox, and deletes the old files from the disk.
     Records of calls that ended before now stay erased if they come again. Backups and exports are not reached.
     """
-    org_uuid = whole_organization(organization, "--organization") if organization else None
+    org_uuid = None if organization is None else whole_organization(organization, "--organization")
     context = context_of(typer_context)
     foundation = context.foundation()
     eraser = open_eraser(foundation)

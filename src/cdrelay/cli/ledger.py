@@ -128,7 +128,7 @@ def _print(out: Console, drawn: HeatMap, repair: UnderRepair, period: Period) ->
         for line in heat_lines(drawn, drawn.columns[0].length, unicode=unicode):
             out.print(line, soft_wrap=True)
     else:
-        talk.print("no organization is so; `cdrelay reconcile` fills the ledger")
+        talk.print("the ledger has no such organization in this time; `cdrelay reconcile` fills it")
     if drawn.pages > 1:
         talk.print(f"and {drawn.organizations - len(drawn.rows):,} more, none of them worse; --limit shows them")
     if (edge := repair.edge) is not None:

@@ -99,7 +99,10 @@ def configure_log(level: str) -> None:
 def run() -> None:
     """Run the command line: what cdrelay can explain is a line on stderr and exit status 1, never a traceback."""
     try:
-        app()
+        try:
+            app(prog_name="cdrelay")
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that the disk is full
     except CdrelayError as error:
         talk.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -107,6 +110,21 @@ def run() -> None:
         what = f"{error.strerror}: {error.filename}; a home folder belongs to the user that cdrelay runs as"
         talk.print(f"[red]error:[/] {escape(what)}", highlight=False, soft_wrap=True)
         sys.exit(1)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # what the engine makes of Ctrl-C
+            raise
+        _write_no_more()
+        sys.exit(130)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Nothing more can be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # whoever read our output has seen enough
+    except OSError as error:
+        what = f"{error.strerror or error}: {error.filename or 'the output could not be written'}"
+        structlog.get_logger().debug("command.failed", exc_info=True)
+        talk.print(f"[red]error:[/] {escape(what)}", highlight=False, soft_wrap=True)
+        _write_no_more()
+        sys.exit(1)
+
+
+def _write_no_more() -> None:
+    """Not even at exit, when Python empties its buffers."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

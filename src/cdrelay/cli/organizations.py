@@ -34,14 +34,14 @@ def whole_organization(text: str, hint: str) -> str:
 
 
 def one_organization(text: str | None, *known: KnownOrganizations) -> str | None:
-    """The UUID of the organization that `--organization` means; None for nothing.
+    """The UUID of the organization that `--organization` means; None where it was not given.
 
     Where a beginning is given, each of `known` is asked. Raises typer.BadParameter unless exactly one begins so; where
     several do, it names them.
     """
     beginning = (text or "").strip().lower()
     if not _BEGINNING.fullmatch(beginning):
-        return whole_organization(text, "--organization") if text else None
+        return whole_organization(text, "--organization") if text is not None else None
     found = sorted({org_uuid for ask in known for org_uuid in ask(beginning)})
     if len(found) == 1:
         return found[0]

@@ -44,7 +44,7 @@ def rule_of(problem: dict[str, Any], default: object = None) -> str:
     what, _, _ = kind.partition("_")
     if kind in _RULES:
         words, bound = _RULES[kind]
-        return f"must be {words} {problem['ctx'][bound]:,}, not {given}"
+        return f"must be {words} {problem['ctx'][bound]:,.12g}, not {given}"
     if what in _KINDS or kind == "finite_number":
         words, example = _KINDS.get(what, _KINDS["float"])
         if isinstance(default, int | float) and not isinstance(default, bool):

@@ -34,14 +34,19 @@ def read_moment(name: str, text: str) -> datetime:
     return moment
 
 
+def moment_given(name: str, text: str | None) -> datetime | None:
+    """The same of an option that may be left out. An empty text is no time: a variable of a script may be unset."""
+    return None if text is None else read_moment(name, text)
+
+
 def read_period(start: str | None, end: str | None) -> Period | None:
     """The period between two options, open where one is missing; None when both are."""
     if start is None and end is None:
         return None
     try:
         return Period(
-            read_moment("--from", start) if start else EPOCH,
-            read_moment("--to", end) if end else _LATEST,
+            moment_given("--from", start) or EPOCH,
+            moment_given("--to", end) or _LATEST,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--to") from error

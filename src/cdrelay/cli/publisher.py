@@ -1,5 +1,6 @@
 """`cdrelay publisher …`: partners, organizations, webhooks, credentials, deliveries, ticks."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from cdrelay.cli.context import context_of
 from cdrelay.cli.late import LateGroup
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.parties import directory_of
-from cdrelay.cli.period import read_moment
+from cdrelay.cli.period import moment_given
 from cdrelay.publisher.parties import TOKEN_LIFETIME, ResourceType
 
 
@@ -112,9 +113,11 @@ def add_organization(
     as_json: JsonOption = False,
 ) -> None:
     """Add a customer organization, or change its name or region, and print its UUID."""
+    if starts_at is not None and partner is None:
+        raise typer.BadParameter("it is of the relation with a partner: give --partner, too", param_hint="--from")
     directory = directory_of(typer_context)
     partner_id = None if partner is None else directory.partner(partner).id
-    begin = read_moment("--from", starts_at) if starts_at else None
+    begin = moment_given("--from", starts_at)
     added = directory.add_organization(organization, name, partner_id, begin, region=region)
     print_json(asdict(added)) if as_json else typer.echo(added.org_uuid)
 
@@ -164,6 +167,12 @@ def _read_secret(secret: str | None, secret_file: Path | None, unsigned: bool) -
         talk.print("[yellow]warning:[/] other users can see --secret in the process list; prefer --secret-file")
     if secret is not None or secret_file is not None:
         return secret_given("secret", secret, secret_file)
+    if not sys.stdin.isatty():
+        line = sys.stdin.readline()
+        if not line:
+            what = "nobody is there to ask for the secret; name a file, or give --unsigned"
+            raise typer.BadParameter(what, param_hint="--secret-file")
+        return line.rstrip("\r\n") or None
     return typer.prompt("Secret (empty: unsigned deliveries)", default="", hide_input=True, show_default=False) or None
 
 
@@ -250,7 +259,7 @@ def create_token(
     typer_context: typer.Context,
     partner: PartnerArgument,
     label: LabelOption = "",
-    days: Annotated[float, typer.Option("--days", help="How long it lasts.", min=0)] = TOKEN_LIFETIME.days,
+    days: Annotated[float, typer.Option("--days", help="How long it lasts.", min=0, max=36_500)] = TOKEN_LIFETIME.days,
 ) -> None:
     """Make an access token and print it. It is shown this once."""
     directory = directory_of(typer_context)

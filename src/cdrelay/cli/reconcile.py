@@ -45,7 +45,7 @@ def reconcile(
     """
     if source is not None and source_name not in (None, source):
         raise typer.BadParameter("name the source once", param_hint="--source")
-    source, period = source or source_name, read_period(start, end)
+    source, period = source_name if source is None else source, read_period(start, end)
     parts = context_of(typer_context).collector()
     in_ledger = partial(known_organizations, parts.database, source=source)
     org_uuid = one_organization(organization, in_ledger, parts.store.lake.organizations)

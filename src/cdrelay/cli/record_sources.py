@@ -8,7 +8,7 @@ import typer
 
 from cdrelay import wiring
 from cdrelay.cli.context import context_of
-from cdrelay.cli.output import print_json, secret_given, show, talk
+from cdrelay.cli.output import print_json, secret_given, show, talk, unreadable
 from cdrelay.cli.period import read_moment
 from cdrelay.contract.times import write_time
 from cdrelay.publisher.sources.origin import FORMATS
@@ -88,10 +88,12 @@ def _given(
     since: str | None,
     active: bool | None = None,
 ) -> SourceSettings:
-    try:
-        rules = None if org_map is None else org_map.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{org_map} cannot be read: {error}", param_hint="--org-map") from error
+    rules = None
+    if org_map is not None:
+        try:
+            rules = org_map.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise unreadable("--org-map", org_map, error) from error
     return SourceSettings(
         location=location,
         format=form,
@@ -122,9 +124,17 @@ def add_source(
 ) -> None:
     """Take records from a new source; a running publisher begins within a second or so."""
     token = secret_given("token", token, token_file)
+    _require_outside(typer_context, location)
     source = _sources(typer_context).add(name, kind, _given(location, form, org, org_map, time_zone, token, since))
     _warn(source)
     print_json(_shown(source)) if as_json else talk.print(f"added {source.name}")
+
+
+def _require_outside(typer_context: typer.Context, location: str | None) -> None:
+    """Raises typer.BadParameter for a place in the home folder: files are moved out of a folder that is watched."""
+    home = context_of(typer_context).settings.home.resolve()
+    if location and "://" not in location and Path(location).expanduser().resolve().is_relative_to(home):
+        raise typer.BadParameter(f"it lies in the home folder {home}, which is cdrelay's own", param_hint="--location")
 
 
 def _warn(source: RecordSource) -> None:
@@ -150,6 +160,7 @@ def set_source(
 ) -> None:
     """Change what is given of a source and keep the rest."""
     token = secret_given("token", token, token_file)
+    _require_outside(typer_context, location)
     source = _sources(typer_context).change(name, _given(location, form, org, org_map, time_zone, token, since, active))
     _warn(source)
     print_json(_shown(source)) if as_json else talk.print(f"changed {source.name}")

@@ -1,9 +1,10 @@
 """`cdrelay export` and `cdrelay query`: records out of a lake, beside a server that goes on writing."""
 
 import csv
+import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,13 +59,28 @@ def query(
     half: HalfOption = "collector",
 ) -> None:
     """Answer a question in SQL, such as "SELECT call_type, count(*) FROM records GROUP BY ALL"."""
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both", param_hint="--csv")
     with _reader(context_of(typer_context), half) as reader:
         answer = reader.ask(sql)
         if as_json:
-            print_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
+            twice = sorted({name for name in answer.columns if list(answer.columns).count(name) > 1})
+            if twice:
+                what = f"two columns are called {twice[0]!r}, and an object has one of each; write AS another name"
+                raise typer.BadParameter(what, param_hint="--json")
+            print_json([dict(zip(answer.columns, map(_for_json, row), strict=True)) for row in answer.rows])
         elif as_csv or not sys.stdout.isatty():
             writer = csv.writer(sys.stdout)
             writer.writerow(answer.columns)
             writer.writerows(answer.rows)
         else:
             print_table(answer.columns, list(answer.rows))
+
+
+def _for_json(value: Any) -> Any:
+    """JSON has no number for what is none, or has no end."""
+    if isinstance(value, list | tuple):
+        return list(map(_for_json, value))
+    if isinstance(value, dict):
+        return {key: _for_json(each) for key, each in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,16 +2,18 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import talk
-from cdrelay.cli.period import read_moment
+from cdrelay.cli.period import moment_given
 from cdrelay.clock import SystemClock
+from cdrelay.conformance.exchange import read_url
 from cdrelay.traffic import Faults, Plan, Traffic
 from cdrelay.traffic.feeding import Fed, Feeder
 
@@ -20,13 +22,17 @@ Share = Annotated[float, typer.Option(min=0, max=1, help="Share of records, 0 to
 
 def traffic(
     typer_context: typer.Context,
-    to: Annotated[str, typer.Option("--to", help="Address of a publisher, such as http://127.0.0.1:8000.")] = "",
-    key: Annotated[str, typer.Option("--key", help="Its intake key.")] = "",
-    rate: Annotated[float, typer.Option(min=0.01, help="Records a second in the busiest hour.")] = 20.0,
-    organizations: Annotated[int, typer.Option(min=1, help="Customer organizations.")] = 20,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Address of a publisher, such as http://127.0.0.1:8000.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="With --to: its intake key.")] = None,
+    rate: Annotated[float, typer.Option(min=0.01, max=1_000_000, help="Records a second in the busiest hour.")] = 20.0,
+    organizations: Annotated[int, typer.Option(min=1, max=100_000, help="Customer organizations.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed gives the same calls.")] = 1,
     flat: Annotated[bool, typer.Option("--flat", help="No daily and weekly shape.")] = False,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Stop after so long; without it, go on.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=100_000_000, help="With --to: stop after so long; without it, go on.")
+    ] = None,
     records: Annotated[int | None, typer.Option(min=1, help="Print so many records as NDJSON and stop.")] = None,
     until: Annotated[
         str | None, typer.Option(help="When the printed calls ended at the latest; now, unless given.", metavar="TIME")
@@ -41,6 +47,7 @@ def traffic(
 
     The same seed makes the same calls; printed until the same moment, the same bytes.
     """
+    address = _address(to, key, {"--key": key, "--seconds": seconds}, {"--records": records, "--until": until})
     settings = context_of(typer_context).settings
     faults = Faults(late=late, duplicate=duplicate, corrected=corrected, unknown_key=unknown_key, broken=broken)
     calls = Traffic(
@@ -54,13 +61,13 @@ def traffic(
         )
     )
     now = SystemClock().now()
-    if not to:
-        end = read_moment("--until", until) if until else now
+    if address is None:
+        end = moment_given("--until", until) or now
         lines = calls.records(records or 100, end - settings.rules.count_span, end)
         for line in lines:
             sys.stdout.buffer.write(line + b"\n")
         return
-    feeder = Feeder(calls, to, key, SystemClock())
+    feeder = Feeder(calls, address, key or "", SystemClock())
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=talk, disable=not talk.is_terminal) as progress:
         task = progress.add_task("handing over calls")
@@ -71,3 +78,20 @@ def traffic(
         stop = now + timedelta(seconds=seconds) if seconds else None
         fed = asyncio.run(feeder.run(stop, show))
     talk.print(f"{fed.records:,} records handed over in {fed.posts:,} posts; {fed.failures} posts had to be repeated")
+
+
+def _address(to: str | None, key: str | None, handing: Mapping[str, Any], printing: Mapping[str, Any]) -> str | None:
+    """Where the calls go; None: they are printed. Raises typer.BadParameter for options that belong to the other."""
+    others = handing if to is None else printing
+    for option, value in others.items():
+        if value is not None:
+            what = "only with --to" if to is None else "only for calls that are printed, without --to"
+            raise typer.BadParameter(what, param_hint=option)
+    if to is None:
+        return None
+    if not key or not key.isprintable():
+        raise typer.BadParameter("an intake key is needed, in one line", param_hint="--key")
+    try:
+        return str(read_url(to))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--to") from error

@@ -82,6 +82,22 @@ class Agenda:
                 found[window] = row.problem or COMPARED_UNDER_WAY
         return found
 
+    def compared_whole(self, source: str, period: Period, rules: Rules) -> dict[datetime, datetime]:
+        """Hours that begin in the period and were compared from beginning to end, by their start, and when lastly.
+
+        Of an organization without a row for one of them the provider counted nothing, and nothing was stored.
+        """
+        known = compared_hours.c
+        question = select(known.window_start, known.compared_at).where(
+            known.source == source,
+            known.window_start >= period.start,
+            known.window_start < period.end,
+            known.compared_at.is_not(None),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(question).all()
+        return {start: at for start, at in rows if due_until(at, rules) >= start + rules.count_span}
+
     def _note(self, key: dict[str, object], rest: dict[str, object]) -> None:
         statement = insert(compared_hours).values(key | rest)
         failures = compared_hours.c.failures + 1 if key["failures"] else 0

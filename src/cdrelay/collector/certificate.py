@@ -1,8 +1,9 @@
 """A certificate of completeness: for an organization and a period, hour by hour, what was proved and what was not.
 
 It says no more than the ledger and the lake do. An hour that the ledger does not know was not compared, unless it is so
-old that the ledger forgot it. What was stored when the hour was compared, and is not in the lake any more, counts as
-missing, unless the time for which it was to be kept is over: of an hour that is not kept any more nothing is claimed.
+old that the ledger forgot it, or the source was compared and nothing of the organization counted or stored. What was
+stored when the hour was compared, and is not in the lake any more, counts as missing, unless the time for which it was
+to be kept is over: of an hour that is not kept any more nothing is claimed.
 """
 
 from collections import Counter
@@ -149,6 +150,12 @@ class Certificate:
         return sum(hour.missing for hour in self.hours)
 
     @property
+    def not_kept(self) -> int:
+        """Records of hours that are not kept any more, as far as they are known, and are gone."""
+        gone = (hour for hour in self.hours if hour.finding == "not kept" and hour.row)
+        return sum(max(0, hour.row.stored - hour.in_lake) for hour in gone if hour.row)
+
+    @property
     def in_lake(self) -> int:
         """Records that the digest is of."""
         return sum(hour.in_lake for hour in self.hours)
@@ -171,7 +178,12 @@ class Certificate:
     def statement(self) -> str:
         """The plain words."""
         hours, incomplete = _number(len(self.hours), "hour", "hours"), self.findings["incomplete"]
-        if self.verdict == "complete":
+        if self.verdict == "complete" and not self.expected:
+            said = (
+                f"Complete: the provider counts no record in the {hours} of this period."
+                f" Hours proved: {self.proofs_in_words}."
+            )
+        elif self.verdict == "complete":
             said = (
                 f"Complete: all {_number(self.expected, 'record', 'records')} that the provider counts in the {hours}"
                 f" of this period are stored. Hours proved: {self.proofs_in_words}."
@@ -224,6 +236,7 @@ def as_json(certificate: Certificate) -> dict[str, Any]:
         "stored": certificate.stored,
         "missing": certificate.missing,
         "surplus": certificate.surplus,
+        "notKept": certificate.not_kept,
         "hours": {name.replace(" ", "_"): certificate.findings[name] for name in get_args(HourFinding)},
         "proofs": {name: certificate.proofs[name] for name in get_args(HourProof)},
         "records": {"inLake": certificate.in_lake, "digest": certificate.digest, "digestOf": "Report ID, SHA-256"},

@@ -1,5 +1,6 @@
 """A certificate of completeness on paper: A4, the plain words first, a strip of hours, then every hour in a table."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO
@@ -11,7 +12,7 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from cdrelay.collector.certificate import Certificate, CertifiedHour, HourFinding, Verdict
 from cdrelay.collector.certificate_drawing import (
@@ -38,6 +39,10 @@ _TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=9.5, leading=13, t
 _SMALL = ParagraphStyle("small", parent=_TEXT, fontSize=7.5, leading=9.5)
 _NAME = ParagraphStyle("name", parent=_SMALL, textColor=QUIET)
 _CODE = ParagraphStyle("code", parent=_SMALL, fontName="Courier", fontSize=8)
+_LINE = ParagraphStyle("line", parent=_SMALL, spaceBefore=6)
+_NUMBER_FIRST = re.compile(r"\d+ missing; ")
+_UNLESS_AT_THE_END = CondPageBreak(30 * mm)
+"""Before a heading, so that it does not stand alone at the end of a page."""
 _COLUMNS = ("from (UTC)", "finding", "state", "expected", "stored", "in lake", "proof", "ways", "checked at (UTC)")
 _WIDTHS = [w * mm for w in (16, 24, 16, 17, 17, 17, 14, 21, 27)]
 
@@ -74,12 +79,14 @@ def _parts(certificate: Certificate) -> Iterator[Flowable]:
     yield Spacer(0, 3)
     yield Legend()
     if gaps := [hour for hour in certificate.hours if hour.reason]:
+        yield _UNLESS_AT_THE_END
         yield Paragraph("What is not proved, and why", _HEAD)
         yield Spacer(0, 3)
         yield from (Paragraph(_escaped(line), _SMALL) for line in _gap_lines(gaps))
+    yield _UNLESS_AT_THE_END
     yield Paragraph("All hours", _HEAD)
-    for day, hours in groupby(certificate.hours, key=lambda hour: hour.window.start.date()):
-        yield _day_table(day, list(hours))
+    yield from _days(certificate.hours)
+    yield _UNLESS_AT_THE_END
     yield Paragraph("How to read it", _HEAD)
     yield from (Paragraph(_escaped(text), _SMALL) for text in _reading(certificate))
 
@@ -109,6 +116,8 @@ def _facts(certificate: Certificate) -> Table:
         f"{certificate.expected:,} expected, {certificate.stored:,} stored, {certificate.missing:,} missing;"
         f" {certificate.in_lake:,} in the lake when this was made"
     )
+    if certificate.not_kept:
+        counted += f", {certificate.not_kept:,} not kept any more"
     facts = [
         ("organization", certificate.org_uuid, _CODE),
         ("source", certificate.source, _CODE),
@@ -136,12 +145,12 @@ def _facts(certificate: Certificate) -> Table:
 
 
 def _gap_lines(gaps: Sequence[CertifiedHour]) -> Iterator[str]:
-    """Hours in a row with the same finding and reason are one line."""
+    """Hours in a row with the same finding and reason are one line, however much is missing in each."""
     run: list[CertifiedHour] = []
     for hour in gaps:
-        if run and (hour.finding, hour.reason, hour.window.start) != (
+        if run and (hour.finding, _cause(hour), hour.window.start) != (
             run[0].finding,
-            run[0].reason,
+            _cause(run[0]),
             run[-1].window.end,
         ):
             yield _gap_line(run)
@@ -154,7 +163,32 @@ def _gap_lines(gaps: Sequence[CertifiedHour]) -> Iterator[str]:
 def _gap_line(run: Sequence[CertifiedHour]) -> str:
     missing = sum(hour.missing for hour in run)
     said = f"{missing:,} missing; " if missing else ""
-    return f"{_moment(run[0].window.start)} to {_moment(run[-1].window.end)}: {run[0].finding}; {said}{run[0].reason}"
+    return f"{_moment(run[0].window.start)} to {_moment(run[-1].window.end)}: {run[0].finding}; {said}{_cause(run[0])}"
+
+
+def _cause(hour: CertifiedHour) -> str:
+    """Its reason without the number at its beginning, which is that of one hour."""
+    return _NUMBER_FIRST.sub("", hour.reason or "")
+
+
+def _days(hours: Sequence[CertifiedHour]) -> Iterator[Flowable]:
+    """A table for each day; days in a row of which there is nothing but one finding are a line."""
+    days = [(day, list(found)) for day, found in groupby(hours, key=lambda hour: hour.window.start.date())]
+    for finding, run in groupby(days, key=lambda day: _one_finding(day[1])):
+        found = list(run)
+        if finding is None:
+            yield from (_day_table(day, of_day) for day, of_day in found)
+            continue
+        first, last, number = found[0][1][0].window, found[-1][1][-1].window, sum(len(of_day) for _, of_day in found)
+        period = f"{_moment(first.start)} to {_moment(last.end)}"
+        yield Paragraph(f"{period}: {number:,} hours, each {finding}; none of their records is in the lake", _LINE)
+
+
+def _one_finding(hours: Sequence[CertifiedHour]) -> HourFinding | None:
+    """What was found of all of these hours, where that is all that is known of them."""
+    findings = {hour.finding for hour in hours}
+    bare = all(hour.row is None and not hour.in_lake for hour in hours)
+    return findings.pop() if bare and len(findings) == 1 else None
 
 
 def _day_table(day: date, hours: Sequence[CertifiedHour]) -> Table:
@@ -184,7 +218,7 @@ def _day_table(day: date, hours: Sequence[CertifiedHour]) -> Table:
 def _row(hour: CertifiedHour) -> list[str]:
     start = f"{hour.window.start:%H:%M:%S}"
     if hour.row is None:
-        return [start, f"? {hour.finding}", "", "", "", f"{hour.in_lake:,}", "none", "", ""]
+        return [start, f"{LETTERS[hour.finding]} {hour.finding}", "", "", "", f"{hour.in_lake:,}", "none", "", ""]
     row = hour.row
     return [
         start,
@@ -203,10 +237,12 @@ def _reading(certificate: Certificate) -> Iterator[str]:
     yield (
         "Expected is what the provider counts, stored what was here when the two were compared, in the lake what is"
         " here now. An hour is complete when nothing that the provider counts is missing, then and now; it was proved"
-        " by the ids of the records, by equal counts, or, where more is stored than the provider counts (state surplus)"
-        " and ids were not compared, by counts alone. Ways are how records came that a repair brought. Records are"
-        " told apart by Org UUID and Report ID, and belong to the hour of their Report time. Of an hour that is not"
-        " kept any more nothing is claimed: its records, or what was said of them, were only to be kept for so long."
+        " by the ids of the records, by equal counts (also where there was no call), or, where more is stored than the"
+        " provider counts (state surplus) and ids were not compared, by counts alone. What is missing can still be had"
+        " where the state is short; where it is lost, its provider does not give it any more by itself. Ways are how"
+        " records came that a repair brought. Records are told apart by Org UUID and Report ID, and belong to the hour"
+        " of their Report time. Of an hour that is not kept any more nothing is claimed: its records, or what was said"
+        " of them, were only to be kept for so long."
     )
     yield (
         "The digest is SHA-256 over the Report IDs of all records of the organization and period in the lake, in lower"

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from cdrelay import __version__
 from cdrelay.clock import Clock
+from cdrelay.collector.agenda import Agenda
 from cdrelay.collector.certificate import Certificate, CertifiedHour
 from cdrelay.collector.errors import CertificateRefused
 from cdrelay.collector.heat_marks import due_edge
 from cdrelay.collector.ledger import Ledger
+from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.retention import KeptSince
 from cdrelay.collector.silence import Explanation, Silence
 from cdrelay.contract.query import in_words
@@ -27,6 +29,7 @@ class Certificates:
     def __init__(
         self,
         ledger: Ledger,
+        agenda: Agenda,
         stock: Origins,
         silence: Silence,
         clock: Clock,
@@ -37,6 +40,7 @@ class Certificates:
     ) -> None:
         """`kept_since` says from when on records stay at a moment; `made_by` is the installation's name."""
         self._ledger = ledger
+        self._agenda = agenda
         self._stock = stock
         self._clock = clock
         self._rules = rules
@@ -51,23 +55,29 @@ class Certificates:
         """
         now = self._clock.now()
         hours = self._whole_hours(period, now)
-        # The ledger first: what is stored in between can only make it say less.
+        # In this order, so that what is compared or stored in between can only make it say less.
+        compared = self._agenda.compared_whole(source, period, self._rules)
         rows = self._ledger.rows(period, org_uuid, source=source, most=MOST_HOURS + 1)
         known = {row.window: row for row in rows}
         stock = self._stock.inventory(org_uuid, period, self._rules.count_span)
         edge, forgotten = due_edge(now, self._rules), self._ledger.forgotten_until(source) or EPOCH
         kept_since = self._kept_since(now).of(org_uuid) or EPOCH
-        certified = [
-            CertifiedHour(
-                hour,
-                known.get(hour),
-                stock.by_span.get(hour.start, 0),
-                due=hour.end <= edge,
-                row_kept=hour.end > forgotten,
-                records_kept=hour.end > kept_since,
+        certified = []
+        for hour in hours:
+            in_lake = stock.by_span.get(hour.start, 0)
+            row = known.get(hour)
+            if row is None and not in_lake and (at := compared.get(hour.start)) is not None:
+                row = LedgerRow(source, org_uuid, hour, 0, 0, "matched", 0, checked_at=at)
+            certified.append(
+                CertifiedHour(
+                    hour,
+                    row,
+                    in_lake,
+                    due=hour.end <= edge,
+                    row_kept=hour.end > forgotten,
+                    records_kept=hour.end > kept_since,
+                )
             )
-            for hour in hours
-        ]
         return Certificate(
             source=source,
             org_uuid=org_uuid,

@@ -1,12 +1,12 @@
 """`cdr_feed` of one customer: records up to 30 days back, one first request a minute (FACTS 3.1, section 8)."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cdrelay.clock import Clock
 from cdrelay.collector.record_ids import ids_of
 from cdrelay.contract.history import HistoryRules
-from cdrelay.contract.windows import Period
+from cdrelay.contract.windows import EPOCH, Period
 from cdrelay.provider_exchange import ClientLimits, ProviderClient, ProviderExchange, TokenFor
 from cdrelay.provider_history import pages, pull_rules
 
@@ -18,12 +18,15 @@ class Pace:
         self.rules = pull_rules("cdr_feed", rules)
         self._clock = clock
         self._apart = rules.rate_period * 1.05 / rules.first_requests if rules.first_requests else timedelta(0)
-        self._next: datetime | None = None
+        self._asked_at = self._next = EPOCH
 
     async def turn(self) -> None:
         """Return when the next first request may be made; who asks first goes first."""
         now = self._clock.now()
-        at = max(now, self._next or now)
+        if now < self._asked_at:  # the clock was set back: as if one had just been made
+            self._next = now + self._apart
+        self._asked_at = now
+        at = max(now, self._next)
         self._next = at + self._apart
         await self._clock.sleep((at - now).total_seconds())
 

@@ -73,9 +73,9 @@ class Puller:
         Raises ProviderError, NoRoom, SourceUnknown, TokenMissing and what `Tokens.access_token` raises; then the cursor
         stays, and all of the window is asked for again.
         """
-        source = await asyncio.to_thread(self._sources.get, name)
-        rules = self._rules_for(source)
-        cursor, now = read_cursor(source.cursor), self._clock.now()
+        source, now = await asyncio.to_thread(self._sources.get, name), self._clock.now()
+        cursor = _cursor(source, now)
+        rules = self._rules_for(source, cursor, now)
         period = rules.next_window(cursor, now)
         if rules is not self._stream:
             period = self._before_the_stream(rules, period, now)
@@ -101,8 +101,8 @@ class Puller:
         await asyncio.to_thread(self._move, source, write_time(period.end), now if at_end else None, gap)
         return records
 
-    def _rules_for(self, source: Source) -> PullRules:
-        if self._stream.gap(read_cursor(source.cursor), self._clock.now()) is None:
+    def _rules_for(self, source: Source, cursor: datetime | None, now: datetime) -> PullRules:
+        if self._stream.gap(cursor, now) is None:
             return self._stream
         return self._feed if source.name in self._not_so_far else self._far_feed
 
@@ -159,3 +159,9 @@ class Puller:
         if former is not None and source.gap_found_at is not None and source.gap_found_at > lately:
             gap = Period(min(former.start, gap.start), max(former.end, gap.end))
         return replace(source, gap_from=gap.start, gap_until=gap.end, gap_found_at=found_at)
+
+
+def _cursor(source: Source, now: datetime) -> datetime | None:
+    """Where it stands; None where it lies ahead, because the clock was set back: all that the stream gives is due."""
+    cursor = read_cursor(source.cursor)
+    return None if cursor is not None and cursor > now else cursor

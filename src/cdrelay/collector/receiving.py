@@ -10,7 +10,7 @@ holds the interpreter for about 0.35 s per GB, so few are checked at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -32,7 +32,7 @@ from cdrelay.collector.body_taking import take_body
 from cdrelay.collector.errors import CollectorError, SourceUnknown
 from cdrelay.collector.incident_log import IncidentLog
 from cdrelay.collector.record_numbers import count_records
-from cdrelay.collector.refusals import Refusals
+from cdrelay.collector.refusals import Reason, RefusalCounts, Refusals
 from cdrelay.collector.sources import Source
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.signature import Verifier
@@ -78,15 +78,15 @@ class Received:
     records: int
 
 
-_TOLD = (
-    SourceUnknown,
-    EncodingUnsupported,
-    BodyTooLarge,
-    SignatureRefused,
-    SenderTooSlow,
-    TooManyRequests,
-    TooManyAtOnce,
-)
+_TOLD: Mapping[type[CdrelayError], Reason] = {
+    SourceUnknown: "unknown_source",
+    EncodingUnsupported: "encoding",
+    BodyTooLarge: "too_large",
+    SignatureRefused: "signature",
+    SenderTooSlow: "too_slow",
+    TooManyRequests: "rate",
+    TooManyAtOnce: "at_once",
+}
 """Refusals that nothing else tells of: no alarm, and no body that lies aside."""
 
 
@@ -111,12 +111,14 @@ class Receiver:
         limits: ReceivingLimits,
         *,
         new_id: Callable[[], str] = lambda: str(uuid4()),
+        refused: RefusalCounts | None = None,
     ) -> None:
         self._sources = sources
         self._spool = spool
         self._aside = aside
         self._incidents = incidents
         self._refusals = Refusals(incidents, clock)
+        self.refused = refused or RefusalCounts()
         self._clock = clock
         self._limits = limits
         self._admission = Admission(clock, limits)
@@ -160,7 +162,8 @@ class Receiver:
             outcome = "kept"
         except CdrelayError as error:
             outcome = type(error).__name__
-            if isinstance(error, _TOLD):
+            if (reason := _TOLD.get(type(error))) is not None:
+                self.refused.add(reason)
                 await self._refusals.note(offered.source, error)
             raise
         finally:

@@ -1,8 +1,10 @@
-"""Deliveries that the collector itself refuses, told to its operator: whoever sends them may tell nobody."""
+"""Deliveries that the collector itself refuses, told to its operator and counted: their sender may tell nobody."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 from cdrelay.clock import Clock
 from cdrelay.collector.admission import TooManyAtOnce, TooManyRequests
@@ -18,6 +20,25 @@ _WORDS: dict[type[CdrelayError], str] = {
     TooManyAtOnce: "as many bodies as bodies_at_once were under way",
 }
 """Of what is said to its sender in other words."""
+
+
+Reason = Literal["unknown_source", "encoding", "too_large", "signature", "too_slow", "rate", "at_once"]
+"""Why one was refused: 404, 415, 413, 401, 408, 429 and 503 of many at once. Never what its sender says of itself."""
+
+
+class RefusalCounts:
+    """How many were refused since the process began. Counted by the event loop, read by any thread."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Reason, int] = dict.fromkeys(get_args(Reason), 0)
+
+    def add(self, reason: Reason) -> None:
+        """One more."""
+        self._numbers[reason] += 1
+
+    def by_reason(self) -> Mapping[Reason, int]:
+        """All reasons, also those for which there was none."""
+        return dict(self._numbers)
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ An hour is compared
 * when one of its windows did not come whole (`window`).
 
 What leaves the provider's reach first comes first, whatever the cause. What is known of an hour lies in the control
-database, so a process that starts anew goes on where another stopped.
+database, so a process that starts anew goes on where another stopped. What lies ahead of the clock, because
+that was set back, counts as not known.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -84,6 +85,7 @@ def spans_due(now: datetime, rules: Rules) -> list[Period]:
 
 def due_hours(facts: SourceFacts, now: datetime, rules: Rules, every: timedelta) -> list[DueHour]:
     """What of a source is to be compared at `now`, what leaves the reach first first."""
+    facts = _credible(facts, now + rules.tick)
     if now < paused_until(facts.hours.values(), rules, now):
         return []
     found = []
@@ -94,6 +96,24 @@ def due_hours(facts: SourceFacts, now: datetime, rules: Rules, every: timedelta)
         if cause is not None:
             found.append(DueHour(span.start + rules.reach, facts.source, span, cause))
     return found
+
+
+def _credible(facts: SourceFacts, latest: datetime) -> SourceFacts:
+    """Without the moments after `latest`: the clock was set back since, and to wait for them could take days."""
+
+    def past(moment: datetime | None) -> datetime | None:
+        return moment if moment is not None and moment <= latest else None
+
+    hours = {
+        start: replace(
+            hour,
+            tried_at=past(hour.tried_at),
+            failures=hour.failures if past(hour.tried_at) else 0,
+            compared_at=past(hour.compared_at),
+        )
+        for start, hour in facts.hours.items()
+    }
+    return replace(facts, hours=hours, started_at=past(facts.started_at))
 
 
 def in_edge_order(due: Iterable[DueHour]) -> list[DueHour]:

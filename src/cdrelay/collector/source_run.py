@@ -94,9 +94,9 @@ class SourceRun:
     async def _hour(self, planned: Period) -> None:
         asked_at, window = self._clock.now(), window_of(planned.start, self._rules)
         # The run may have been planned a while ago: of an hour that was under way then, more is due by now.
-        due = Period(planned.start, min(window.end, due_until(asked_at, self._rules)))
-        span = in_reach(due, asked_at, self._rules)
-        if span is None:
+        end = min(window.end, due_until(asked_at, self._rules))
+        span = in_reach(Period(planned.start, end), asked_at, self._rules) if planned.start < end else None
+        if span is None:  # out of reach, or the clock was set back meanwhile
             return
         told = len(self.tally.problems)
         try:
@@ -263,10 +263,16 @@ class SourceRun:
         now = self._clock.now()
 
         def decide(former: Mapping[str, Former]) -> list[Verdict]:
-            found = []
+            # What was asked after this moment was asked before the clock was set back.
+            found, latest = [], self._clock.now()
             for check in checks:
                 said = former.get(check.after.org_uuid)
-                if said is not None and said.proof != "none" and said.checked_at and said.checked_at > asked_at:
+                if (
+                    said is not None
+                    and said.proof != "none"
+                    and said.checked_at
+                    and asked_at < said.checked_at <= latest
+                ):
                     continue  # another run asked later, and knows better
                 # As of the question: what became due since was not asked for.
                 one = verdict(check, said, now=asked_at, rules=self._rules)

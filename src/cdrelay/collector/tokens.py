@@ -89,7 +89,9 @@ class Tokens:
         """
         source = await asyncio.to_thread(self._sources.get, name)
         if source.token == refused:
-            fresh = source.refreshed_at is not None and self._clock.now() - source.refreshed_at < _FORCED_EVERY
+            since = None if source.refreshed_at is None else self._clock.now() - source.refreshed_at
+            # After the clock was set back nobody knows how long ago it was.
+            fresh = since is not None and timedelta(0) <= since < _FORCED_EVERY
             if not source.renewable or fresh or self._waiting(source):
                 return refused
             source = await self._refreshed(name, lambda now: now.token != refused)
@@ -180,7 +182,10 @@ class Tokens:
 
     def _waiting(self, source: Source) -> bool:
         wait = self._waits.get(source.name)
-        return wait is not None and wait.refresh_token == source.refresh_token and self._clock.now() < wait.until
+        if wait is None or wait.refresh_token != source.refresh_token:
+            return False
+        # Not longer than it was to be, also when the clock was set back.
+        return wait.until - wait.length <= self._clock.now() < wait.until
 
 
 def _client(source: Source) -> TokenClient:

@@ -63,7 +63,10 @@ def open_session() -> aiohttp.ClientSession:
 
 def read_url(text: str) -> URL:
     """The address of what is checked. Raises ValueError when it is no http or https URL."""
-    url = URL(text)
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no http or https address: {error}") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError(f"{text!r} is no http or https address")
     return url

@@ -65,6 +65,8 @@ def checked_address(address: str, what: str) -> str:
 
 
 def _split(address: str) -> SplitResult | None:
+    if not address.isprintable():
+        return None
     try:
         parts = urlsplit(address)
         _ = parts.port  # computed late, and raises for a port that is none

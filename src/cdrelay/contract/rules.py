@@ -1,5 +1,6 @@
 """The numbers of the contract in one value, so that compressed time and tests run the same code."""
 
+import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -38,9 +39,12 @@ class Rules:
 
         Raises ValueError unless the durations stay whole multiples of one millisecond, the unit of the wire.
         """
-        if factor <= 0:
-            raise ValueError("the factor of compressed time must be positive")
-        scaled = {name: getattr(self, name) / factor for name in ("tick", "settle", "reach", "count_span")}
+        if not 0 < factor < math.inf:
+            raise ValueError("the factor of compressed time must be a positive number")
+        try:
+            scaled = {name: getattr(self, name) / factor for name in ("tick", "settle", "reach", "count_span")}
+        except OverflowError:
+            raise ValueError(f"a factor of {factor:g} leaves durations that are too long") from None
         if any(value % timedelta(milliseconds=1) or not value for value in scaled.values()):
             raise ValueError(f"a factor of {factor:g} leaves durations that are no whole milliseconds")
         return replace(self, **scaled)

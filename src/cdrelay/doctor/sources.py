@@ -94,17 +94,22 @@ def providers(examined: Examined) -> Iterator[Finding]:
         return
     for source in Sources(examined.database, box, examined.clock).list():
         if source.api and source.token:
-            yield asyncio.run(_ask(examined, source))
+            yield from asyncio.run(_ask(examined, source))
 
 
-async def _ask(examined: Examined, source: Source) -> Finding:
+async def _ask(examined: Examined, source: Source) -> list[Finding]:
     span, check = examined.settings.rules.count_span, f"provider of {source.name}"
     end = floor_to(examined.clock.now() - examined.settings.rules.settle, span)
+    client = PartnerClient(source.api or "", source.token or "", examined.clock, client_limits(examined.settings))
     try:
-        limits = client_limits(examined.settings)
-        async with PartnerClient(source.api or "", source.token or "", examined.clock, limits) as client:
+        async with client:
             counts = await client.counts(Period(end - span, end))
     except CdrelayError as error:
         advice = "check the address and the token: `cdrelay collector source list`"
-        return Finding(check, "failed", f"it does not answer as it should: {error}", advice, page_of("repair-failed"))
-    return Finding(check, "ok", f"it answers, with {len(counts):,} organizations in the last whole hour")
+        what = f"it does not answer as it should: {error}"
+        found = [Finding(check, "failed", what, advice, page_of("repair-failed"))]
+    else:
+        found = [Finding(check, "ok", f"it answers, with {len(counts):,} organizations in the last whole hour")]
+    if client.clock_is_off:
+        found.append(Finding(check, "failed", client.clock_is_off, "set the clock, and keep it set with NTP"))
+    return found

@@ -73,6 +73,14 @@ def _collector_metrics(collector: CollectorStatus) -> Iterator[Metric]:
         "cdrelay_collector_quarantine_records", "Records that are in quarantine now.", collector.quarantined
     )
     yield GaugeMetricFamily("cdrelay_collector_spool_waiting", "Payloads not loaded yet.", collector.spool_waiting)
+    refused = CounterMetricFamily(
+        "cdrelay_collector_deliveries_refused",
+        "Deliveries that the collector refused since the process began, by why.",
+        labels=["reason"],
+    )
+    for reason, number in collector.refused.items():
+        refused.add_metric([reason], number)
+    yield refused
     ledger = GaugeMetricFamily("cdrelay_ledger_windows", "Windows of organizations by state.", labels=["state"])
     for state in ("open", "matched", "short", "repaired", "surplus", "lost"):
         ledger.add_metric([state], getattr(collector.ledger, state))

@@ -1,12 +1,16 @@
 """The page of the running loop: one typed context, rendered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from cdrelay import __version__
 from cdrelay.collector.alarms.store import Alarm
 from cdrelay.contract.query import in_words
 from cdrelay.control.incidents import Incident
+from cdrelay.hub.ledger.addresses import NAVIGATION
+from cdrelay.hub.ledger.table import step_in_words
 from cdrelay.hub.pages import TEMPLATES
 from cdrelay.hub.payload_figures import LoadedPayload
 from cdrelay.hub.standing import Standing, standing
@@ -22,7 +26,6 @@ REFRESH_SECONDS = 5
 class PageContext:
     """All that the page shows."""
 
-    version: str
     now: datetime
     paused: bool
     refresh_seconds: int
@@ -50,13 +53,12 @@ def page_context(status: Status, address: str, *, paused: bool = False) -> PageC
     rules, collector, publisher = status.rules, status.collector, status.publisher
     rows = strip(collector.hours, status.now, rules) if collector else []
     return PageContext(
-        version=__version__,
         now=status.now,
         paused=paused,
         refresh_seconds=REFRESH_SECONDS,
         tick=in_words(rules.tick),
         reach=in_words(rules.reach),
-        span=in_words(rules.count_span),
+        span=step_in_words(rules.count_span),
         compressed=status.compressed,
         standing=standing(status),
         publisher=publisher,
@@ -87,9 +89,20 @@ def size_in_words(size: int) -> str:
 
 def render(status: Status, address: str, *, paused: bool = False) -> str:
     """The page as HTML."""
-    return TEMPLATES.get_template("page.html").render(page=page_context(status, address, paused=paused))
+    navigation = {"/": "The loop"}
+    if status.collector is not None:
+        navigation |= NAVIGATION
+    if status.publisher is not None:
+        navigation["/sign-in"] = "Sign in"
+    page = page_context(status, address, paused=paused)
+    return _framed("page.html", navigation, page=page)
 
 
 def render_unavailable(reason: str) -> str:
     """The page that stands in while there is no status to show."""
-    return TEMPLATES.get_template("unavailable.html").render(reason=reason, refresh_seconds=REFRESH_SECONDS)
+    return _framed("unavailable.html", {}, reason=reason, refresh_seconds=REFRESH_SECONDS)
+
+
+def _framed(template: str, navigation: Mapping[str, str], **context: Any) -> str:
+    page = TEMPLATES.get_template(template)
+    return page.render(version=__version__, signed_in=None, navigation=navigation, path="/", **context)

@@ -8,6 +8,7 @@ from fastapi import Response
 from fastapi.responses import RedirectResponse
 
 from cdrelay import __version__
+from cdrelay.hub.relative_time import relative
 from cdrelay.hub.sign_in.sessions import SignedIn
 
 NAVIGATION = {"/setup": "Call Detail Records", "/deliveries": "Deliveries", "/tokens": "Tokens"}
@@ -34,6 +35,7 @@ TEMPLATES.filters["day"] = lambda moment: f"{moment:%Y-%m-%d}"
 TEMPLATES.filters["minute"] = lambda moment: f"{moment:%Y-%m-%d %H:%M}"
 TEMPLATES.filters["sentence"] = _sentence
 TEMPLATES.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}"
+TEMPLATES.filters["relative"] = relative
 
 
 def page_headers(form_targets: Collection[str] = ()) -> dict[str, str]:
@@ -69,9 +71,11 @@ def render_page(
     return Response(text, status, page_headers(form_targets), "text/html; charset=utf-8")
 
 
-def render_refusal(signed_in: SignedIn | None, status: int, reason: str, heading: str = "This is refused") -> Response:
-    """The page that says why there is no other."""
-    return render_page("refused.html", signed_in, status=status, heading=heading, reason=reason)
+def render_refusal(
+    signed_in: SignedIn | None, status: int, reason: str, heading: str = "This is refused", home: str = "/sign-in"
+) -> Response:
+    """The page that says why there is no other; `home` is where it leads on to."""
+    return render_page("refused.html", signed_in, status=status, heading=heading, reason=reason, home=home)
 
 
 def see_other(path: str) -> Response:

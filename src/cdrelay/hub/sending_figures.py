@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from cdrelay.control.database import Database
-from cdrelay.control.tables import PENDING, deliveries, partners
+from cdrelay.control.tables import FAILED, PENDING, deliveries, partners
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,8 @@ class Sending:
     """Delivered of the ticks in the contract's reach, before compression; every delivery once."""
     oldest_pending: datetime | None
     """The tick of the delivery that has waited longest."""
+    recent_failed: int = 0
+    """Given up, of the ticks in the reach."""
 
 
 def read_sending(database: Database, since: datetime) -> Sending:
@@ -27,5 +29,6 @@ def read_sending(database: Database, since: datetime) -> Sending:
     of_partner = select(delivered).where(lately).correlate(partners).scalar_subquery()
     recent = select(func.coalesce(func.sum(of_partner), 0)).select_from(partners)
     oldest = select(func.min(deliveries.c.tick)).where(PENDING)
+    failed = select(func.count()).select_from(deliveries).where(FAILED, deliveries.c.tick >= since)
     with database.read() as connection:
-        return Sending(connection.execute(recent).scalar_one(), connection.execute(oldest).scalar_one())
+        return Sending(*(connection.execute(one).scalar_one() for one in (recent, oldest, failed)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cdrelay.collector.alarms.kinds import KINDS
 from cdrelay.contract.query import in_words
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
 from cdrelay.hub.strip import reach_hours
@@ -37,6 +38,9 @@ def standing(status: Status) -> Standing:
 
 def _of_publisher(publisher: PublisherStatus, status: Status) -> Standing:
     oldest, deliveries = publisher.sending.oldest_pending, publisher.deliveries
+    if failed := publisher.sending.recent_failed:
+        given_up = _number(failed, "delivery was given up", "deliveries were given up")
+        return Standing("grave", f"{given_up} in the last {in_words(status.rules.reach)}, and can be sent again.")
     if oldest is not None and status.now - oldest > LATE_TICKS * status.rules.tick:
         waits = _number(deliveries.pending, "delivery waits", "deliveries wait")
         return Standing("warn", f"{waits}, the oldest since {oldest:%Y-%m-%d %H:%M:%S} UTC.")
@@ -53,6 +57,9 @@ def _of_collector(collector: CollectorStatus, status: Status) -> Standing:
         return Standing("grave", f"Records are lost: {_hours(lost)} left the provider’s reach incomplete.")
     if short:
         return Standing("warn", f"Records are missing in {_hours(short)}; the next reconciliation fetches them.")
+    if alarms := collector.alarms:
+        more = f", and {_number(len(alarms) - 1, 'alarm', 'alarms')} more" if len(alarms) > 1 else ""
+        return Standing("warn", f"{KINDS.get(alarms[0].kind, alarms[0].kind)}{more}.")
     if not hours:
         return Standing("idle", f"Nothing of the last {reach} has been compared with the provider’s counts.")
     decided = [hour for hour in hours if not hour.states.open]

@@ -3,6 +3,7 @@
 Nothing in it is personal or secret: counts, times, ids of organizations.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -15,6 +16,7 @@ from cdrelay.collector.alarms.store import Alarm, Alarms
 from cdrelay.collector.drift import Drift, DriftTotals
 from cdrelay.collector.ledger import Ledger
 from cdrelay.collector.ledger_rows import LedgerHour, LedgerTotals
+from cdrelay.collector.refusals import Reason, RefusalCounts
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
@@ -53,6 +55,7 @@ class CollectorStores:
     alarms: Alarms
     drift: Drift
     quarantine: Quarantine
+    refused: RefusalCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class CollectorStatus:
     drift: DriftTotals
     quarantined: int
     """Records that are in quarantine now."""
+    refused: Mapping[Reason, int]
+    """Deliveries that were refused since the process began, by why."""
 
     @property
     def confirmed(self) -> int:
@@ -136,7 +141,8 @@ class StatusSource:
         """The status, at most a second old. Raises DatabaseUnavailable."""
         with self._lock:
             now = self._clock.now()
-            if self._last is None or now - self._last.now >= _FRESH:
+            # Also when the clock was set back.
+            if self._last is None or not self._last.now <= now < self._last.now + _FRESH:
                 self._last = Status(
                     now, self._rules, self._read_publisher(now), self._read_collector(), self._incidents.latest(_LATEST)
                 )
@@ -176,6 +182,7 @@ class StatusSource:
             alarms=stores.alarms.standing(),
             drift=stores.drift.totals(),
             quarantined=stores.quarantine.number(),
+            refused=stores.refused.by_reason(),
         )
 
 
@@ -206,6 +213,7 @@ def _publisher_json(publisher: PublisherStatus) -> dict[str, Any]:
         "sending": {
             "recent_bytes": publisher.sending.recent_bytes,
             "oldest_pending": _time_json(publisher.sending.oldest_pending),
+            "recent_failed": publisher.sending.recent_failed,
         },
     }
 
@@ -221,6 +229,7 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
         "latest": [asdict(one) | {"received_at": write_time(one.received_at)} for one in collector.latest],
         "ledger": asdict(collector.ledger),
         "drift": asdict(collector.drift),
+        "refused": dict(collector.refused),
         "confirmed": collector.confirmed,
         "hours": [
             _period_json(hour.window)

@@ -95,10 +95,15 @@ class Reader:
             return int(self._engine.execute(copy).fetchall()[0][0])
         except BrokenPipeError:
             raise
+        except (KeyboardInterrupt, RuntimeError):  # the latter is what the engine makes of Ctrl-C
+            _remove(target)
+            raise
         except (duckdb.Error, OSError) as error:
-            if target.is_file():
-                target.unlink()
-            why = (str(error) or type(error).__name__).splitlines()[0]
+            _remove(target)
+            if isinstance(error, OSError):
+                why = error.strerror or str(error)
+            else:
+                why = (str(error) or type(error).__name__).splitlines()[0]
             # The engine says the same of a file it reads and one it writes; most often, the disk of the latter is full.
             raise CdrelayError(
                 f"{target} could not be written: {why}. If it is the lake that cannot be read,"
@@ -150,6 +155,12 @@ def _answered(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from _stream(cursor)
     except duckdb.Error as error:
         raise QueryRefused(str(error)) from error
+
+
+def _remove(target: Path) -> None:
+    """What was begun of a file of ours; /dev/stdout is a link, and not ours."""
+    if target.is_file() and not target.is_symlink():
+        target.unlink()
 
 
 def _time(moment: Any) -> str:

@@ -98,7 +98,7 @@ class Loader:
         Once in a while it looks after the table also where nothing waits: what is old goes though nothing new comes.
         """
         total = Drained()
-        tidying = self._tidied_at is None or self._clock.now() >= self._tidied_at + TIDY_EVERY
+        tidying = self._is_time_to_tidy(self._clock.now())
         if not self._spool.waiting() and not tidying:
             return total
         with self.exclusively():
@@ -115,6 +115,10 @@ class Loader:
             self._upkeep.keep_up(self._keep_times(), now, tidying=tidying)
             self._tidied_at = now if tidying else self._tidied_at
         return total
+
+    def _is_time_to_tidy(self, now: datetime) -> bool:
+        """Also where it was done after `now`: the clock was set back."""
+        return self._tidied_at is None or not self._tidied_at <= now < self._tidied_at + TIDY_EVERY
 
     def keep_up(self) -> UpkeepReport:
         """Do at once what upkeep there is, and say what it was. Raises CdrelayError, OSError and duckdb.Error."""

@@ -31,6 +31,8 @@ Channel = Literal["intake", "webhook", "repair", "history", "report", "stream"]
 ContentEncoding = Literal["", "gzip", "zstd"]
 """How a body is compressed, as in the HTTP header; empty: not at all."""
 
+_ENDING = ".payload"
+
 
 class NoRoom(CdrelayError):
     """The disk has no room for what was to be written; nothing of it was kept, and it may be tried again later."""
@@ -92,7 +94,7 @@ class Incoming:
     """A payload on its way in. Write the pieces, then `commit`; leaving the block without it removes every trace."""
 
     def __init__(self, folder: Path, envelope: Envelope, require_room: Callable[[int], None]) -> None:
-        self._final = folder / f"{envelope.received:%Y%m%dT%H%M%S%f}-{envelope.id}.payload"
+        self._final = folder / f"{_as_in_names(envelope.received)}-{envelope.id}{_ENDING}"
         self._part = self._final.with_suffix(".part")
         self._require_room = require_room
         self._header = msgspec.json.encode(envelope) + b"\n"
@@ -191,7 +193,16 @@ class Spool:
 
     def waiting(self) -> list[Path]:
         """The files of payloads that wait, oldest first."""
-        return sorted(self.folder.glob("*.payload"))
+        return sorted(self.folder.glob(f"*{_ENDING}"))
+
+    def holds_from_before(self, moment: datetime) -> bool:
+        """Whether a payload waits whose body began to come in before `moment`. Raises OSError.
+
+        Told by the names alone: a spool that has grown long is answered for as quickly as an empty one.
+        """
+        before = _as_in_names(moment)
+        with os.scandir(self.folder) as entries:
+            return any(entry.name < before and entry.name.endswith(_ENDING) for entry in entries)
 
     @staticmethod
     def open(path: Path) -> Spooled:
@@ -224,6 +235,10 @@ class Spool:
         What another thread or process is writing stays.
         """
         return sum(_remove_unless_held(part) for part in self.folder.glob("*.part"))
+
+
+def _as_in_names(moment: datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%S%f}"
 
 
 def _remove_unless_held(part: Path) -> bool:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from cdrelay import __version__
 from cdrelay.collector.drift import Drift
+from cdrelay.hub.error_pages import install_error_pages
 from cdrelay.hub.openapi import install_openapi
 from cdrelay.hub.routes import install_hub
 from cdrelay.hub.status import CollectorStores, PublisherStores, StatusSource
@@ -46,6 +47,8 @@ def assemble(foundation: Foundation, roles: frozenset[Role]) -> Running:
     for spool in spools:
         spool.sweep()
     install_hub(app, status, spools, pages="hub" in roles)
+    if "hub" in roles:
+        install_error_pages(app, home="/" if publisher is None else "/sign-in")
     if "hub" in roles and publisher is not None:
         install_pages(app, foundation, publisher)
     if collector is not None:
@@ -74,5 +77,6 @@ def _status_source(
             collector.alarms,
             Drift(collector.database),
             collector.store.quarantine,
+            collector.refused,
         ),
     )

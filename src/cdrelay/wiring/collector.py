@@ -1,6 +1,6 @@
 """The collector half: its parts, its loops and its routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from cdrelay.collector.pull_loops import PullLoops
 from cdrelay.collector.pulling import Puller
 from cdrelay.collector.quarantine_counts import QuarantineByHour
 from cdrelay.collector.reconciliation import Reconciler, ReconcileRules
+from cdrelay.collector.refusals import RefusalCounts
 from cdrelay.collector.sources import Sources
 from cdrelay.collector.stores import Stores
 from cdrelay.collector.token_exchange import TokenExchange
@@ -42,6 +43,8 @@ class CollectorParts:
     stores: Stores
     reconciler: Reconciler
     alarms: Alarms
+    refused: RefusalCounts = field(default_factory=RefusalCounts)
+    """Of deliveries, in this process."""
 
 
 def open_collector(foundation: Foundation) -> CollectorParts:
@@ -119,4 +122,4 @@ def open_puller(foundation: Foundation, parts: CollectorParts) -> Puller:
 
 def install_collector(app: FastAPI, foundation: Foundation, parts: CollectorParts) -> None:
     """Add the collector's routes."""
-    app.include_router(open_webhooks(foundation, parts.sources, parts.store))
+    app.include_router(open_webhooks(foundation, parts.sources, parts.store, parts.refused))

@@ -5,6 +5,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from cdrelay.collector.agenda import Agenda
 from cdrelay.collector.certification import Certificates
 from cdrelay.collector.heat_map import HeatMaps
 from cdrelay.collector.manifests import Manifests
@@ -22,8 +23,10 @@ def open_ledger_parts(foundation: Foundation, collector: CollectorParts) -> Ledg
     """What the ledger is shown from."""
     settings, lake = foundation.settings, collector.store.lake
     silence = Silence(foundation.database, foundation.clock, settings.rules)
+    manifests = Manifests(foundation.database)
     certificates = Certificates(
         collector.ledger,
+        Agenda(foundation.database, manifests),
         lake.origins,
         silence,
         foundation.clock,
@@ -36,7 +39,7 @@ def open_ledger_parts(foundation: Foundation, collector: CollectorParts) -> Ledg
         heat_maps=HeatMaps(foundation.database, settings.rules),
         ledger=collector.ledger,
         origins=lake.origins,
-        manifests=Manifests(foundation.database),
+        manifests=manifests,
         certificates=certificates,
         silence=silence,
         tracing=open_tracing(foundation, "collector", collector.store),

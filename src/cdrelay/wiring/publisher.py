@@ -8,6 +8,7 @@ from cdrelay.contract.history import HistoryRules
 from cdrelay.lake.worker import LoadWorker
 from cdrelay.publisher.access.integrations import Integrations
 from cdrelay.publisher.access.token_api import token_router
+from cdrelay.publisher.api.backlog import Backlog
 from cdrelay.publisher.api.history_api import history_router
 from cdrelay.publisher.api.partner_api import partner_router
 from cdrelay.publisher.api.regions import Regions
@@ -121,10 +122,11 @@ def install_publisher(app: FastAPI, foundation: Foundation, parts: PublisherPart
     directory, entitlement, lake, clock = parts.directory, parts.entitlement, parts.store.lake, foundation.clock
     regions, history = Regions.read(settings.region, settings.region_hosts), settings.history_rules
     rules, rate, pages = settings.partner_rules, settings.partner_rate, history.feed.pages
-    partner_api = partner_router(directory, entitlement, lake, clock, rules, rate=rate, regions=regions, pages=pages)
-    app.include_router(partner_api)
-    load = parts.store.loader.drain
-    app.include_router(history_router(directory, entitlement, lake, load, clock, history, regions))
+    backlog = Backlog(parts.store.spool, parts.store.loader.drain, clock, rules.settle)
+    app.include_router(
+        partner_router(directory, entitlement, lake, backlog, clock, rules, rate=rate, regions=regions, pages=pages)
+    )
+    app.include_router(history_router(directory, entitlement, lake, backlog, clock, history, regions))
     app.include_router(token_router(Integrations(foundation.database, clock), open_oauth(foundation)))
     app.include_router(open_directory_api(foundation.database, clock, open_administrators(foundation)))
     install_error_handlers(app)

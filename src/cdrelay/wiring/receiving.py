@@ -6,6 +6,7 @@ from cdrelay.collector.admission import Pace, ReceivingLimits
 from cdrelay.collector.aside import Aside
 from cdrelay.collector.commitments import Commitments
 from cdrelay.collector.receiving import Receiver
+from cdrelay.collector.refusals import RefusalCounts
 from cdrelay.collector.routes import AfterCommit, webhook_router
 from cdrelay.collector.sources import Sources
 from cdrelay.settings import Settings
@@ -17,11 +18,12 @@ def open_aside(foundation: Foundation) -> Aside:
     return Aside(foundation.settings.home / "collector" / "aside", reserve_bytes=foundation.settings.disk_reserve_bytes)
 
 
-def open_webhooks(foundation: Foundation, sources: Sources, store: Store) -> APIRouter:
-    """The route that takes deliveries; what a crash left half written aside is removed."""
+def open_webhooks(foundation: Foundation, sources: Sources, store: Store, refused: RefusalCounts) -> APIRouter:
+    """The route that takes deliveries; what a crash left half written aside is removed. Refusals are `refused`."""
     settings, aside = foundation.settings, open_aside(foundation)
     aside.sweep()
-    receiver = Receiver(sources, store.spool, aside, foundation.incidents, foundation.clock, receiving_limits(settings))
+    limits, clock = receiving_limits(settings), foundation.clock
+    receiver = Receiver(sources, store.spool, aside, foundation.incidents, clock, limits, refused=refused)
     committed = settings.answer_when == "committed"
     after_commit = AfterCommit(Commitments(foundation.database), settings.answer_seconds) if committed else None
     return webhook_router(receiver, after_commit)

@@ -57,6 +57,23 @@ def test_query_answers_programs_with_json(run: Run) -> None:
     assert json.loads(done.stdout) == [{"records": RECORDS}]
 
 
+def test_query_as_json_is_json_whatever_the_values_are(run: Run) -> None:
+    done = run("query", "SELECT 'nan'::DOUBLE AS x, '-inf'::DOUBLE AS y, [1.5, 'nan'::DOUBLE] AS z", "--json")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    assert json.loads(done.stdout, parse_constant=refuse) == [{"x": "nan", "y": "-inf", "z": [1.5, "nan"]}]
+
+
+def test_query_as_json_loses_no_column(run: Run) -> None:
+    done = run("query", "SELECT 1 AS a, 2 AS a", "--json")
+
+    assert done.returncode == 2
+    assert "two columns are called 'a'" in done.stderr
+    assert run("query", "SELECT 1", "--json", "--csv").returncode == 2
+
+
 def test_query_that_is_no_question_is_an_error_on_stderr(run: Run) -> None:
     done = run("query", "DROP VIEW records")
 

@@ -96,7 +96,7 @@ def test_filters_leave_out_what_is_not_so(shell: Shell) -> None:
     assert json.loads(shell.run("--org", B[:8], "--json").stdout)["organizations"] == []
     assert len(json.loads(shell.run("--source", "webex", "--json").stdout)["organizations"]) == 1
     assert json.loads(shell.run("--state", "lost", "--json").stdout)["organizations"] == []
-    assert "no organization is so" in shell.run("--state", "lost").stderr
+    assert "the ledger has no such organization" in shell.run("--state", "lost").stderr
 
 
 def test_a_source_that_is_not_there_is_no_empty_map(shell: Shell) -> None:

@@ -115,7 +115,8 @@ async def test_where_nothing_is_signed_all_places_are_everyones(bench: Bench) ->
 
 async def test_the_operator_is_told_of_refused_deliveries_once_an_hour(signed_bench: Bench) -> None:
     signed_bench.sources.add("brief", SourceChange())
-    async with serving(signed_bench.receiver(rate=RequestRate(1, MINUTE), body_limit=len(BODY))) as lines:
+    receiver = signed_bench.receiver(rate=RequestRate(1, MINUTE), body_limit=len(BODY))
+    async with serving(receiver) as lines:
         line = await lines.line()
         assert [await line.post(**SIGNED), await line.post(**SIGNED), await line.post(**SIGNED)] == [200, 429, 429]
         assert await (await lines.line()).post(BODY + b" ", "brief") == 413
@@ -132,3 +133,5 @@ async def test_the_operator_is_told_of_refused_deliveries_once_an_hour(signed_be
         f"{first[0]}; 1 more since 12:30 UTC",
         "a delivery of source webex was refused: the signature is missing",
     ]
+    counted = {reason: number for reason, number in receiver.refused.by_reason().items() if number}
+    assert counted == {"rate": 3, "too_large": 1, "unknown_source": 2, "signature": 1}

@@ -353,6 +353,25 @@ async def test_a_provider_that_refuses_also_the_new_token_is_believed(one: Token
     assert len(server.asked) == 1
 
 
+async def test_after_the_clock_was_set_back_a_refused_token_is_refreshed_all_the_same(
+    one: TokenBench, server: TokenServer
+) -> None:
+    one.clock.advance(DAY)
+    await one.log_in(server)
+    one.clock.set_back(DAY)
+    give = one.tokens.token_for(NAME)
+    assert await give("access-0") == "access-1"
+
+    server.number = 7  # its refresh token is not known there
+    one.clock.advance(DAY + HOUR)
+    with pytest.raises(TokenRefused):
+        await give("access-1")
+    one.clock.set_back(DAY)
+    with pytest.raises(TokenRefused):
+        await give("access-1")
+    assert len(server.asked) == 3
+
+
 async def test_a_refused_token_that_cannot_be_refreshed_is_the_providers_word(one: TokenBench) -> None:
     one.sources.add(NAME, SourceChange(token="by-hand"))
     async with (

@@ -162,8 +162,8 @@ async def test_why_and_since_when_it_is_off_stands_above_the_log_until_it_is_on(
     office.attempt(waiting[0], SwitchOff("the callback answered 410: it is gone"), "the callback answered 410")
     page = await ada.get("/deliveries")
     told = words(page)
-    assert "The callback answered 410: it is gone. Off since 2026-11-24 12:07:00 UTC." in told
-    assert "failed since 2026-11-24 12:00:00 UTC. 2 deliveries wait." in told
+    assert "The callback answered 410: it is gone. Off since 2026-11-24 12:07:00 UTC, now." in told
+    assert "failed since 2026-11-24 12:00:00 UTC, 7 minutes ago. 2 deliveries wait." in told
     assert "2 attempts: the callback answered 410 " in told  # no next try while nothing is sent
     await ada.send(page.form("/setup/switch-on"))
     assert "switched off" not in words(await ada.get("/deliveries"))
@@ -225,3 +225,16 @@ async def test_without_a_webhook_the_log_says_so(office: Office) -> None:
         told = words(await visitor.get("/deliveries"))
     assert "No webhook is set up, so nothing is delivered. Set it up" in told
     assert "missing" not in told.partition("Each cell")[0]
+
+
+async def test_while_attempts_fail_the_webhook_is_not_said_to_be_well(office: Office, ada: Visitor) -> None:
+    (one,) = office.window(NOW)
+    assert '<p class="standing good">' in (await ada.get("/setup")).text
+    office.attempt(one, RetryAt(NOW, "x", NOW), "the callback answered 500")
+    office.clock.advance(timedelta(minutes=7))
+    failing = await ada.get("/setup")
+    assert '<p class="standing warn">' in failing.text
+    assert "Deliveries are on, but they fail" in words(failing)
+    assert "since 2026-11-24 12:00 UTC, 7 minutes ago." in words(failing)
+    office.attempt(one, Delivered())
+    assert '<p class="standing good">' in (await ada.get("/setup")).text

@@ -99,6 +99,25 @@ async def test_a_late_delivery_comes_before_all_numbers(served: Served) -> None:
     assert "1 delivery waits, the oldest since 2026-11-24 11:40:00 UTC" in page.text
 
 
+async def test_a_delivery_that_was_given_up_is_said_until_it_is_out_of_reach(served: Served) -> None:
+    write_delivery(served, timedelta(hours=47), "failed")
+    recent = Page((await served.get("/")).text)
+    served.clock.advance(timedelta(hours=2))
+    later = Page((await served.get("/")).text)
+
+    assert recent.having("p", "standing") == [{"class": "standing grave"}]
+    assert "1 delivery was given up in the last 48 hours" in recent.text
+    assert later.having("p", "standing") == [{"class": "standing idle"}]
+    assert later.having("li", "sent")[0]["class"] == "stage sent"
+
+
+async def test_the_page_leads_to_the_other_pages(served: Served) -> None:
+    page = Page((await served.get("/")).text)
+
+    led = [attrs.get("href") for attrs in page.having("a")]
+    assert {"/ledger", "/trace", "/drift", "/sign-in"} <= set(led)
+
+
 async def test_latest_deliveries_and_payloads_are_listed_without_names(served: Served) -> None:
     write_delivery(served, timedelta(minutes=5), "delivered")
     store_records(served, 5)

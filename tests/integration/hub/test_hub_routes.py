@@ -78,6 +78,14 @@ async def test_a_status_is_read_at_most_once_a_second(served: Served) -> None:
     assert (await served.get("/api/status")).json["collector"]["records"] == 1
 
 
+async def test_a_status_of_before_the_clock_was_set_back_is_read_anew(served: Served) -> None:
+    served.clock.advance(timedelta(days=1))
+    await served.get("/api/status")
+    served.clock.set_back(timedelta(days=1))
+
+    assert (await served.get("/api/status")).json["now"] == "2026-11-24T12:00:00.000Z"
+
+
 async def test_metrics_are_the_status_in_prometheus_words(served: Served) -> None:
     store_records(served, 3)
     write_ledger(served)
@@ -102,11 +110,17 @@ async def test_status_tells_what_was_sent_lately_and_what_waits_longest(served: 
     write_delivery(served, timedelta(hours=2), "delivered", size=20)
     write_delivery(served, timedelta(hours=1), "pending")
     write_delivery(served, timedelta(hours=3), "pending")
+    for hours in (4, 46, 60):
+        write_delivery(served, timedelta(hours=hours), "failed")
 
     publisher = (await served.get("/api/status")).json["publisher"]
 
-    assert publisher["sending"] == {"recent_bytes": 320, "oldest_pending": "2026-11-24T09:00:00.000Z"}
-    assert publisher["deliveries"] == {"delivered": 3, "pending": 2, "failed": 0}
+    assert publisher["sending"] == {
+        "recent_bytes": 320,
+        "oldest_pending": "2026-11-24T09:00:00.000Z",
+        "recent_failed": 2,
+    }
+    assert publisher["deliveries"] == {"delivered": 3, "pending": 2, "failed": 3}
 
 
 async def test_status_lists_the_latest_payloads_without_their_source(served: Served) -> None:
@@ -160,3 +174,20 @@ async def test_head_is_answered_as_get_without_the_body(served: Served) -> None:
             assert (taking.status, taking.headers["Allow"]) == (405, "POST")
         async with session.head(f"{served.address}/v1/partners/cdrsbyorg") as provider:
             assert provider.status == 405
+
+
+async def test_refused_deliveries_are_counted_by_why_and_never_by_what_their_sender_calls_itself(
+    served: Served,
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        for name in ("4085550101", "another"):
+            async with session.post(f"{served.address}/webhooks/{name}", data=b"{}") as answer:
+                assert answer.status == 404
+    served.clock.advance(timedelta(seconds=1))
+
+    text = (await served.get("/metrics")).text
+
+    assert 'cdrelay_collector_deliveries_refused_total{reason="unknown_source"} 2.0' in text
+    assert 'cdrelay_collector_deliveries_refused_total{reason="signature"} 0.0' in text
+    assert "4085550101" not in text
+    assert (await served.get("/api/status")).json["collector"]["refused"]["unknown_source"] == 2

@@ -5,10 +5,12 @@ from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
+from sqlalchemy import insert
 
 from cdrelay.contract.manifest import digest_of
+from cdrelay.control.tables import compared_hours
 from tests.integration.hub.conftest import NOW, Served
-from tests.integration.hub.ledger_bench import ORG, START, fetched, fill
+from tests.integration.hub.ledger_bench import ORG, START, builder, fetched, fill
 from tests.support.ledger_builder import HOUR, org, records_of
 
 CERTIFICATE = f"/api/ledger/certificate?source=webex&orgId={ORG}"
@@ -123,15 +125,55 @@ async def test_a_certificate_as_pdf_says_the_same(served: Served) -> None:
 
 
 async def test_a_certificate_of_31_days_has_every_hour_on_its_pages(served: Served) -> None:
-    fill(served)
+    made = fill(served)
+    hours = [{"org_uuid": ORG, "window_start": NOW - ago * HOUR} for ago in range(36, 31 * 24 + 12)]
+    made.rows(
+        row | {"state": "short", "expected": 1, "stored": 0, "reason": "1 missing; nobody gives it"} for row in hours
+    )
 
     _, _, body = await fetched(served, f"{CERTIFICATE}&from=2026-10-24&to=2026-11-24&format=pdf")
 
     reader = PdfReader(BytesIO(body))
     text = "\n".join(page.extract_text() for page in reader.pages)
     assert len(reader.pages) < 20
-    assert text.count("not compared") >= 31 * 24 - 1
+    assert text.count("M incomplete") == len(hours) + 1
+    # Hours in a row with one reason are a line, with the number of all of them.
+    assert f"incomplete; {len(hours):,} missing; nobody gives it" in text
     assert all(page.mediabox.width == pytest.approx(595.3, abs=0.1) for page in reader.pages)
+
+
+async def test_days_of_which_nothing_is_known_are_one_line_of_a_certificate(served: Served) -> None:
+    fill(served)
+
+    _, _, body = await fetched(served, f"{CERTIFICATE}&from=2025-11-24&to=2026-11-24&format=pdf")
+
+    reader = PdfReader(BytesIO(body))
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    days = "2025-11-24 00:00 to 2026-11-23 00:00: 8,736 hours, each not compared; none of their records is in the lake"
+    assert days in text
+    assert len(reader.pages) < 12
+
+
+async def test_hours_before_the_first_call_of_a_customer_are_proved_where_its_source_was_compared(
+    served: Served,
+) -> None:
+    made, ago = builder(served), {number: NOW - number * HOUR for number in range(13, 19)}
+    made.rows([{"org_uuid": ORG, "window_start": ago[13], "expected": 3, "stored": 3}])
+    made.deliver("first", records_of(ORG, ago[13], 3) + records_of(ORG, ago[15], 1), NOW)
+    whole, under_way = ({"compared_at": ago[number] + later} for number, later in ((14, 2 * HOUR), (16, HOUR)))
+    asked = {14: whole, 15: {"compared_at": NOW}, 16: under_way, 17: {"compared_at": None}, 18: {"compared_at": NOW}}
+    with served.running.foundation.database.write() as connection:
+        for number, said in asked.items():
+            values = {"source": "webex", "window_start": ago[number], "tried_at": NOW, "failures": 0} | said
+            connection.execute(insert(compared_hours).values(values))
+
+    answer = (await served.get(f"{CERTIFICATE}&from=2026-11-23T18:00Z&to=2026-11-24")).json
+
+    # One holds a record that nobody counted, one was compared before its last delivery, one never whole.
+    found = ["complete", "not compared", "not compared", "not compared", "complete", "complete"]
+    assert [hour["finding"] for hour in answer["byHour"]] == found
+    assert (answer["expected"], answer["proofs"]["counts"]) == (3, 3)
+    assert answer["byHour"][4]["checkedAt"] == "2026-11-24T00:00:00.000Z"
 
 
 SENSELESS = {

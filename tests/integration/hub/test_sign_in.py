@@ -50,6 +50,25 @@ async def test_a_page_leads_to_the_form_and_the_form_back_to_the_page(visitor: V
     assert (await visitor.get(entered.location)).status == 200
 
 
+async def test_whose_session_has_ended_is_told_so_and_whether_a_form_was_lost(
+    desk: Served, visitor: Visitor, ada: Administrator
+) -> None:
+    await visitor.sign_in(ada.email, PASSWORD)
+    form = (await visitor.get(PAGE)).form(PAGE)
+    desk.clock.advance(timedelta(minutes=31))
+    for turned, said in (
+        (await visitor.get(PAGE), "Your session has ended. Sign in to go on."),
+        (await visitor.send(form, label="Too late", days="1"), "nothing of what you sent was done"),
+    ):
+        page = await visitor.get(turned.location)
+        assert said in page.text
+        entered = await visitor.send(page.form("/sign-in"), email=ada.email, password=PASSWORD)
+        assert (entered.status, entered.location) == (303, PAGE)
+        assert "Too late" not in (await visitor.get(PAGE)).text
+        desk.clock.advance(timedelta(minutes=31))
+    assert "session" not in (await visitor.get("/sign-in?ended=<b>")).text
+
+
 async def test_the_page_names_who_is_signed_in_and_the_session_is_kept_as_a_hash(
     desk: Served, visitor: Visitor, ada: Administrator
 ) -> None:

@@ -57,7 +57,7 @@ async def test_a_token_is_shown_once_reads_and_ends_when_it_is_revoked(office: O
     assert (token in page.text, "Nightly job" in page.text) == (False, True)
     assert await office.reads(token) == 200
     revoked = await visitor.send(revoking(page)[0])
-    assert (revoked.status, revoked.location) == (303, "/tokens")
+    assert (revoked.status, revoked.location) == (303, "/tokens?done=revoked")
     assert await office.reads(token) == 401
     assert revoking(await visitor.get("/tokens")) == []
 

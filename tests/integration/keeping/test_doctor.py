@@ -27,7 +27,7 @@ from cdrelay.lake.spool import Envelope
 from cdrelay.settings import look_at_settings
 from tests.integration.keeping.used_home import UsedHome, contents
 from tests.support.process import free_port
-from tests.support.provider import Provider
+from tests.support.provider import Provider, Trouble
 from tests.support.tls import write_certificate
 
 
@@ -397,6 +397,9 @@ async def test_a_provider_is_asked_when_that_is_wanted(opened: UsedHome) -> None
         status, found = await _in_a_process(opened.home, "--online")
         assert len(provider.requests) == 1
         assert (status, worst(found)) == (0, "ok")
+        provider.troubles.append(Trouble(400, "{}", {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}))
+        _, found = await _in_a_process(opened.home, "--online")
+        assert any("this machine's clock is" in one.what and one.state == "failed" for one in found)
         provider.token = "another"
         status, found = await _in_a_process(opened.home, "--online")
     (finding,) = [one for one in found if one.state != "ok"]

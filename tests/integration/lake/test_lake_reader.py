@@ -185,6 +185,19 @@ def test_an_export_that_cannot_be_written_says_so(reader: Reader, tmp_path: Path
         reader.export(tmp_path / "no folder" / "out", form, None, None)
 
 
+def test_what_was_begun_is_removed_and_a_link_such_as_dev_stdout_is_not(reader: Reader, tmp_path: Path) -> None:
+    out, link = tmp_path / "out", tmp_path / "link"
+    link.symlink_to(out)
+    reader.export(link, "ndjson", None, None)
+    for file in tmp_path.rglob("*.parquet"):
+        file.write_bytes(b"")
+    for target in (link, out):
+        with pytest.raises(CdrelayError, match="could not be written"):
+            reader.export(target, "ndjson", None, None)
+    assert link.is_symlink()
+    assert not out.exists()
+
+
 def test_a_name_with_a_quote_is_a_name(reader: Reader, tmp_path: Path) -> None:
     assert reader.export(tmp_path / "it's.csv", "csv", None, None) == 5
     assert reader.export(tmp_path / "out.csv", "csv", None, "nobody' OR 'a' = 'a") == 0

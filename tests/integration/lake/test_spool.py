@@ -33,6 +33,18 @@ def test_payloads_wait_oldest_first(spool: Spool) -> None:
     assert [Spool.open(path).envelope.id for path in spool.waiting()] == ["z", "a", "c", "b"]
 
 
+def test_only_a_whole_payload_that_came_before_a_moment_is_held_from_before_it(spool: Spool) -> None:
+    after = NOW + timedelta(microseconds=1)
+    (spool.folder / "20261124T160000000000-half.part").write_bytes(b"{")
+    Spool.set_aside(spool.put(envelope("damaged"), b""))
+    assert not spool.holds_from_before(after)
+    path = spool.put(envelope("a"), b"")
+    spool.put(envelope("b", NOW + timedelta(days=400)), b"")
+    assert (spool.holds_from_before(NOW), spool.holds_from_before(after)) == (False, True)
+    spool.remove([path])
+    assert not spool.holds_from_before(after)
+
+
 def test_a_payload_on_its_way_does_not_wait_yet(spool: Spool) -> None:
     with spool.incoming(envelope("a")) as incoming:
         incoming.write(b"half")

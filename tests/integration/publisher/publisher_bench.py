@@ -19,6 +19,7 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
 from cdrelay.lake.spool import Envelope
 from cdrelay.publisher.alerts.alerts import Alerts
+from cdrelay.publisher.api.backlog import Backlog
 from cdrelay.publisher.api.partner_api import partner_router
 from cdrelay.publisher.api_errors import install_error_handlers
 from cdrelay.publisher.delivery.cuts import Cuts
@@ -188,6 +189,10 @@ class Bench:
         )
         return CallbackClient(limits, resolver)
 
+    def backlog(self, load: Callable[[], object] | None = None) -> Backlog:
+        """What waits to be loaded; `load` is in the loader's place."""
+        return Backlog(self.store.spool, load or self.store.loader.drain, self.clock, self.settings.rules.settle)
+
     def app(self) -> FastAPI:
         """The HTTP interface of the publisher."""
         app, settings = FastAPI(), self.settings
@@ -197,7 +202,9 @@ class Bench:
         intake = Intake(self.store.spool, limits)
         app.include_router(intake_router(self.directory, intake, self.clock, self.record_sources.pushing))
         app.include_router(
-            partner_router(self.directory, self.entitlement, self.store.lake, self.clock, settings.rules)
+            partner_router(
+                self.directory, self.entitlement, self.store.lake, self.backlog(), self.clock, settings.rules
+            )
         )
         install_error_handlers(app)
         return app

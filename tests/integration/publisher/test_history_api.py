@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import aiohttp
+import duckdb
 import pytest
 from yarl import URL
 
@@ -84,8 +85,8 @@ async def api_of(bench: Bench, rules: HistoryRules, load: Any = None) -> AsyncIt
     """The APIs of a publisher with one partner, one organization and its token."""
     partner = bench.partner()
     app = bench.app()
-    load = load or bench.store.loader.drain
-    app.include_router(history_router(bench.directory, bench.entitlement, bench.store.lake, load, bench.clock, rules))
+    lake, backlog = bench.store.lake, bench.backlog(load)
+    app.include_router(history_router(bench.directory, bench.entitlement, lake, backlog, bench.clock, rules))
     async with served(app) as client:
         yield Api(bench, client, partner.id, bench.directory.credentials.create_token(partner.id))
 
@@ -208,9 +209,10 @@ async def test_the_stream_holds_what_was_taken_in_and_not_loaded_yet(api: Api) -
     assert await api.pages(STREAM, times(START, START + MS)) == [[report_id("waiting")]]
 
 
-async def test_a_stream_that_would_lack_what_cannot_be_loaded_is_503(bench: Bench) -> None:
+@pytest.mark.parametrize("error", [NoRoom("the disk is full"), duckdb.IOException("could not write")])
+async def test_a_stream_that_would_lack_what_cannot_be_loaded_is_503(bench: Bench, error: Exception) -> None:
     def full() -> None:
-        raise NoRoom("the disk is full")
+        raise error
 
     async with api_of(bench, UNLIMITED, full) as api:
         status, body, response = await api.get(STREAM, HOUR)

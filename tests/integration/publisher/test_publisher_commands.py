@@ -113,6 +113,8 @@ def test_a_secret_comes_from_a_file_stdin_or_a_prompt_and_is_never_shown(run: Ru
         assert "from-" not in result.output + shown.output
     assert "not signed" in run("webhook", "set", "Reseller", URL, "--replace", "--unsigned").stderr
     assert "not signed" in run("webhook", "set", "Reseller", URL, "--replace", stdin="\n").stderr
+    nobody = run("webhook", "set", "Reseller", URL, "--replace")
+    assert (nobody.exit_code, "--secret-file" in nobody.stderr) == (2, True)
 
 
 def test_a_secret_on_the_command_line_is_warned_of(run: Run) -> None:

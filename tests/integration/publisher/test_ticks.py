@@ -431,3 +431,20 @@ def test_the_log_of_the_48_hours_is_never_forgotten(bench: Bench) -> None:
     bench.advance(minutes=5)
     bench.ticker(keep_log=timedelta(seconds=1)).tick_once()
     assert [one.tick for one in bench.outbox.latest()] == [minutes(10), minutes(5)]
+
+
+def test_that_the_clock_was_set_back_is_told_once_and_windows_go_on_when_it_has_caught_up(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=60)
+    ticker = bench.ticker()
+    ticker.tick_once()
+    bench.clock.set_back(timedelta(minutes=60))
+    bench.spool(record("meanwhile", minutes(1)))
+    for _ in range(3):
+        bench.advance(minutes=5)
+        assert ticker.tick_once().cut == 0
+    (told,) = [one.what for one in bench.incidents.latest() if "set back" in one.what]
+    assert f"before {minutes(60):%Y-%m-%d %H:%M} UTC" in told
+    bench.advance(minutes=50)
+    assert ticker.tick_once().cut == 1
+    assert windows(bench)[minutes(65)] == [report_id("meanwhile")]

@@ -55,6 +55,17 @@ def test_what_cannot_be_opened_is_named_with_what_follows(unreadable: list[str],
     assert says in cause.what
 
 
+def test_what_was_compared_before_the_clock_was_set_back_is_not_what_was_compared_last() -> None:
+    hours = {
+        NOW - 3 * HOUR: ComparedHour(NOW - 2 * HOUR, 0, None, tried_at=NOW - 2 * HOUR),
+        NOW - 2 * HOUR: ComparedHour(NOW + DAY, 2, "no", tried_at=NOW - HOUR),
+    }
+    (cause,) = conditions.repair_failed("webex", None, hours, NOW, RULES)
+    assert "Nothing was compared since 2026-11-24 10:31 UTC." in cause.what
+    failed = {NOW - HOUR: ComparedHour(None, 2, "no", tried_at=NOW + DAY)}
+    assert conditions.repair_failed("webex", None, failed, NOW, RULES) == []
+
+
 def test_a_source_that_can_be_opened_is_no_alarm() -> None:
     assert conditions.source_unreadable("webex", []) == []
 

@@ -104,6 +104,23 @@ def test_an_hour_whose_ids_were_missing_though_the_counts_are_equal_misses_at_le
     assert made.statement == "Not complete: 1 record is missing, in 1 of 1 hour."
 
 
+def test_of_hours_without_a_call_it_does_not_say_that_all_of_nothing_is_stored() -> None:
+    made = certificate(hour(0, row(expected=0, stored=0), 0), hour(1, row(1, expected=0, stored=0), 0))
+
+    assert made.statement == (
+        "Complete: the provider counts no record in the 2 hours of this period. Hours proved: 2 by equal counts."
+    )
+
+
+def test_records_that_are_not_kept_any_more_are_counted_as_far_as_they_are_known() -> None:
+    old = CertifiedHour(Period(START, START + HOUR), row(), 0, due=True, records_kept=False)
+    unknown = CertifiedHour(Period(START + HOUR, START + 2 * HOUR), None, 0, due=True, row_kept=False)
+
+    made = certificate(old, unknown, hour(2, row(2), 5))
+
+    assert (made.not_kept, as_json(made)["notKept"], made.in_lake) == (5, 5, 5)
+
+
 def test_records_beyond_the_count_are_told_and_do_not_make_it_incomplete() -> None:
     made = certificate(hour(0, row(state="surplus", expected=5, stored=7, proof="ids"), 7))
 

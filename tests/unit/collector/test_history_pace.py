@@ -46,3 +46,15 @@ async def test_without_a_limit_nobody_waits() -> None:
     await pace.turn()
     await pace.turn()
     assert clock.seconds == [0, 0]
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_wait_for_a_day() -> None:
+    clock = Waited()
+    pace = Pace(clock, HistoryRules())
+    await pace.turn()
+    clock.set_back(timedelta(days=1))
+    await pace.turn()
+    await pace.turn()
+    _, second, third = clock.seconds
+    assert 60 < second < 66
+    assert third == 2 * second

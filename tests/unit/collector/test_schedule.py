@@ -220,7 +220,7 @@ def test_what_leaves_the_reach_first_comes_first_over_all_sources(sources: list[
     assert all(one.deadline == one.span.start + RULES.reach > NOW for one in due)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sources=_sources())
 def test_nothing_starves(sources: list[SourceFacts]) -> None:
     """Comparing one hour at a time, the first of all, every hour in reach has been compared after so many turns."""
@@ -252,3 +252,14 @@ def test_the_cause_that_is_told_is_the_most_urgent() -> None:
     span = Period(NOW - HOUR, NOW)
     assert cause_of([DueHour(NOW, "webex", span, "schedule"), DueHour(NOW, "webex", span, "window")]) == "window"
     assert cause_of([]) == "schedule"
+
+
+def test_what_lies_ahead_because_the_clock_was_set_back_is_as_if_it_were_not_known() -> None:
+    ahead = NOW + 24 * HOUR
+    failed = HourFacts(tried_at=ahead, failures=3)
+    done = HourFacts(tried_at=ahead, compared_at=ahead)
+
+    assert len(causes(facts_of(failed))) == len(causes(facts_of(done))) == 48
+    # A process that began ahead does not ask again and again until the clock is there.
+    assert causes(facts_of(compared(10 * MINUTE), started_at=ahead)) == {}
+    assert causes(facts_of(HourFacts(NOW + MINUTE, 0, NOW + MINUTE))) == {}

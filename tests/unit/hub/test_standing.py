@@ -1,7 +1,9 @@
 """The one sentence before all numbers: the gravest that is to be said."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from cdrelay.collector.alarms.store import Alarm
 from cdrelay.collector.drift import DriftTotals
 from cdrelay.collector.ledger_rows import LedgerHour, LedgerTotals
 from cdrelay.contract.rules import Rules
@@ -17,7 +19,7 @@ HOUR = timedelta(hours=1)
 NO_PAYLOADS = Payloads(0, 0, 0, 0, 0, None)
 
 
-def publisher(waiting_for: timedelta | None = None, delivered: int = 9) -> PublisherStatus:
+def publisher(waiting_for: timedelta | None = None, delivered: int = 9, failed: int = 0) -> PublisherStatus:
     waits = waiting_for is not None
     return PublisherStatus(
         records=0,
@@ -27,12 +29,12 @@ def publisher(waiting_for: timedelta | None = None, delivered: int = 9) -> Publi
         windows=0,
         last_cut=None,
         deliveries=DeliveryStatistics(delivered, int(waits)),
-        sending=Sending(0, NOW - waiting_for if waiting_for is not None else None),
+        sending=Sending(0, NOW - waiting_for if waiting_for is not None else None, failed),
         latest=[],
     )
 
 
-def collector(ago: int = 2, **states: int) -> CollectorStatus:
+def collector(ago: int = 2, alarms: Sequence[Alarm] = (), **states: int) -> CollectorStatus:
     start = NOW.replace(minute=0) - ago * HOUR
     hours = [LedgerHour(Period(start, start + HOUR), 1200, 1200, LedgerTotals(**states))] if states else []
     return CollectorStatus(
@@ -43,9 +45,10 @@ def collector(ago: int = 2, **states: int) -> CollectorStatus:
         latest=[],
         ledger=LedgerTotals(**states),
         hours=hours,
-        alarms=[],
+        alarms=list(alarms),
         drift=DriftTotals(),
         quarantined=0,
+        refused={},
     )
 
 
@@ -96,6 +99,21 @@ def test_nothing_is_claimed_of_hours_that_nobody_compared() -> None:
 
 def test_nothing_is_claimed_of_hours_that_are_open() -> None:
     assert say(None, collector(ago=0, matched=3, open=1)) == ("idle", "Of the last 48 hours no hour is decided yet.")
+
+
+def test_a_delivery_that_was_given_up_is_graver_than_one_that_is_late() -> None:
+    assert say(publisher(HOUR, failed=1), collector(matched=3)) == (
+        "grave",
+        "1 delivery was given up in the last 48 hours, and can be sent again.",
+    )
+
+
+def test_while_an_alarm_stands_all_is_not_well() -> None:
+    alarms = [Alarm(kind, "webex", "since 11:00", NOW, NOW) for kind in ("source-silent", "disk-full", "unheard-of")]
+
+    assert say(publisher(), collector(alarms=alarms[:1], matched=3)) == ("warn", "Deliveries have stopped.")
+    assert say(None, collector(alarms=alarms, matched=3))[1] == "Deliveries have stopped, and 2 alarms more."
+    assert say(None, collector(alarms=alarms, matched=3, short=1))[1].startswith("Records are missing")
 
 
 def test_before_the_first_delivery_nothing_is_on_time() -> None:

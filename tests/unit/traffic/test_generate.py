@@ -34,7 +34,7 @@ def test_another_seed_gives_other_calls():
     assert set(span(Traffic(Plan(seed=1)), 5)).isdisjoint(span(Traffic(Plan(seed=2)), 5))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 30_000), max_size=4))
 def test_spans_that_meet_anywhere_equal_one_long_span(cuts):
     edges = [MONDAY_TEN + timedelta(milliseconds=each) for each in (0, *sorted(cuts), 30_000)]
@@ -76,7 +76,7 @@ def test_night_is_quiet_only_when_shaped():
     assert len(span(Traffic(Plan(shaped=False)), 100, night)) == pytest.approx(2000, rel=0.15)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 300))
 def test_records_gives_exactly_that_many_with_distinct_ids(count):
     records = list(Traffic(Plan()).records(count, MONDAY_TEN, MONDAY_TEN + timedelta(hours=1)))

@@ -119,7 +119,10 @@ def repair_failed(
     said = []
     if short is not None:
         said.append(f"{source}: {_missing(short)} are still missing after they were fetched: {_starts(short)}.")
-    compared = max((hour.compared_at for hour in hours.values() if hour.compared_at is not None), default=None)
+    # What was asked later was asked before the clock was set back.
+    hours = {start: hour for start, hour in hours.items() if hour.tried_at is None or hour.tried_at <= now}
+    moments = (hour.compared_at for hour in hours.values() if hour.compared_at is not None)
+    compared = max((at for at in moments if at <= now), default=None)
     reach = near_edge(now, rules).start
     failed = {
         start: hour

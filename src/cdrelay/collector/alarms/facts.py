@@ -98,9 +98,9 @@ class Facts:
         """All sources; of those that are silent for long, also whether that is usual."""
         rules = self._rules
         with self._database.read() as connection:
-            delivered = _delivered(connection, now - 2 * _USUAL_REACHES * rules.reach)
+            delivered = _delivered(connection, Period(now - 2 * _USUAL_REACHES * rules.reach, now))
             return [
-                self._source(connection, row, delivered.get(row.name) or _last_delivery(connection, row), now)
+                self._source(connection, row, delivered.get(row.name) or _last_delivery(connection, row, now), now)
                 for row in connection.execute(select(sources).order_by(sources.c.name)).all()
             ]
 
@@ -189,20 +189,23 @@ class Facts:
         return None
 
 
-def _delivered(connection: Connection, since: datetime) -> dict[str, datetime]:
+def _delivered(connection: Connection, period: Period) -> dict[str, datetime]:
+    """The last ones; what lies after the period came before the clock was set back."""
     question = (
         select(payloads.c.source, func.max(payloads.c.received_at))
-        .where(_deliveries(), payloads.c.received_at > since)
+        .where(_deliveries(), payloads.c.received_at > period.start, payloads.c.received_at <= period.end)
         .group_by(payloads.c.source)
     )
     return {row[0]: row[1] for row in connection.execute(question)}
 
 
-def _last_delivery(connection: Connection, source: Row[Any]) -> datetime | None:
+def _last_delivery(connection: Connection, source: Row[Any], now: datetime) -> datetime | None:
     """Of a source that was silent for long: this looks through all that ever came."""
     if source.kind != "webhook":
         return None
-    question = select(func.max(payloads.c.received_at)).where(_deliveries(), payloads.c.source == source.name)
+    question = select(func.max(payloads.c.received_at)).where(
+        _deliveries(), payloads.c.source == source.name, payloads.c.received_at <= now
+    )
     last: datetime | None = connection.scalar(question)
     return last
 

@@ -81,7 +81,8 @@ class Alarms:
             for row in standing:
                 if cause := found.pop((row.kind, row.subject), None):
                     self._keep(connection, row, cause)
-                elif row.kind in kinds and now - row.seen_at >= rest:
+                # Seen in the future: before the clock was set back.
+                elif row.kind in kinds and not now - rest < row.seen_at <= now:
                     self._clear(connection, row)
             for cause in found.values():
                 self._raise(connection, cause)

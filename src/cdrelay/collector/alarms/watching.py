@@ -66,6 +66,8 @@ class Watch:
         self._reserve = reserve
         self._back_at: datetime | None = None
         """When it came back after a time in which it did not run."""
+        self._looked = False
+        """Whether this process did before."""
 
     async def run(self) -> None:
         """Look at once, and then every tick, until cancelled."""
@@ -87,7 +89,8 @@ class Watch:
         self._judge(("spool-grows",), lambda _: waiting, now)
         if not waiting:
             # Otherwise nobody knows what has arrived.
-            heard = self._back_at is None or now - self._back_at >= conditions.SILENT_TICKS * self._rules.tick
+            long = conditions.SILENT_TICKS * self._rules.tick
+            heard = self._back_at is None or not self._back_at <= now < self._back_at + long
             # Before, the silence is our own: nobody could deliver.
             kinds = ("window-missing", "source-silent") if heard else ("window-missing",)
             self._judge(kinds, lambda at: self._arrivals(at, silence=heard), now)
@@ -113,9 +116,11 @@ class Watch:
         """The sign of life, and an alarm about the time in which there was none."""
         last = self._last_sign()
         if last is not None and now - last > DOWN_TICKS * self._rules.tick:
-            what = f"The collector did not run from {last:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} UTC."
+            what = f"The collector did not run from {last:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} UTC"
+            what += ": its machine slept, or its clock was set forward." if self._looked else "."
             self._alarms.keep_past("not-running", "", what, last)
             self._back_at = now
+        self._looked = True
         # Afterwards: a crash between the two tells of it twice, and never not at all.
         try:
             self._alive.write_text(now.isoformat(), "ascii")

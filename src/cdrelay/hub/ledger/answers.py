@@ -126,6 +126,7 @@ class CertificateAnswer(BaseModel):
     stored: int
     missing: int
     surplus: int
+    not_kept: int = Field(alias="notKept")
     hours: dict[str, int]
     proofs: dict[str, int]
     records: StockAnswer

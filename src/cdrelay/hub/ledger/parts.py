@@ -1,6 +1,5 @@
 """What the pages of the ledger are made from, and the frame that they share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +16,9 @@ from cdrelay.collector.trace import Tracing
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
-from cdrelay.hub.ledger.addresses import DRIFT_PATH, PATH, TRACE_PATH, read_organization
+from cdrelay.hub.ledger.addresses import NAVIGATION, PATH, read_organization
 from cdrelay.hub.pages import render_page
 from cdrelay.lake.origins import Origins
-
-NAVIGATION: Mapping[str, str] = {"/": "The loop", PATH: "Ledger", TRACE_PATH: "Trace", DRIFT_PATH: "Drift"}
 
 
 @dataclass(frozen=True, slots=True)

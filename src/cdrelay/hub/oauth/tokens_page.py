@@ -1,6 +1,6 @@
 """`/tokens`: an administrator's tokens and consents; for full ones also the partner's, and its integrations."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +23,13 @@ _MOST_OWN = 100
 """Access tokens of an administrator, made by hand, at a time."""
 _MOST_SHOWN = 200
 """Access tokens of the whole partner on the page: an integration that renews often has very many."""
+
+_DONE: Mapping[str, str] = {
+    "revoked": "The token is revoked. Programs that use it are refused from now on.",
+    "withdrawn": "Your consent is withdrawn. The tokens that came of it have ended.",
+    "integration": "The integration is revoked. All its tokens have ended.",
+}
+"""What is said after it was done, by the page's query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,14 @@ class TokensPage:
         self._days = max(1, int(longest / timedelta(days=1)))
 
     def show(
-        self, signed_in: SignedIn, made: Made | None = None, problem: str = "", typed: Form | None = None
+        self,
+        signed_in: SignedIn,
+        made: Made | None = None,
+        problem: str = "",
+        typed: Form | None = None,
+        done: str = "",
     ) -> Response:
-        """The page; `typed` is what a form had in it that is refused."""
+        """The page; `typed` is what a form had in it that is refused, `done` one of `_DONE`."""
         administrator = signed_in.administrator
         full = administrator.role == "full"
         now = self._clock.now()
@@ -72,6 +84,7 @@ class TokensPage:
             path=PAGE,
             made=made,
             problem=problem,
+            done=_DONE.get(done, ""),
             typed=typed or Form(()),
             partner=self._directory.partner(administrator.partner_id),
             own=_own(tokens, signed_in),
@@ -117,7 +130,7 @@ class TokensPage:
         """One of their own; for full administrators, any of the partner."""
         found = self._token(signed_in, form.get("id"))
         self._credentials.revoke_token(found.id)
-        return see_other(PAGE)
+        return see_other(f"{PAGE}?done=revoked")
 
     def _token(self, signed_in: SignedIn, token_id: str) -> Credential:
         administrator = signed_in.administrator
@@ -130,7 +143,7 @@ class TokensPage:
     def withdraw(self, signed_in: SignedIn, form: Form) -> Response:
         """Their consents to an integration."""
         self._oauth.withdraw(signed_in.administrator.id, form.get("client_id"))
-        return see_other(PAGE)
+        return see_other(f"{PAGE}?done=withdrawn")
 
     def make_integration(self, signed_in: SignedIn, form: Form) -> Response:
         """Of the partner."""
@@ -149,7 +162,7 @@ class TokensPage:
     def revoke_integration(self, signed_in: SignedIn, form: Form) -> Response:
         """With all its tokens."""
         self._integrations.revoke(self._integration(signed_in, form.get("client_id")).client_id)
-        return see_other(PAGE)
+        return see_other(f"{PAGE}?done=integration")
 
     def _integration(self, signed_in: SignedIn, client_id: str) -> Integration:
         for one in self._integrations.of_partner(signed_in.administrator.partner_id):
@@ -170,7 +183,7 @@ def tokens_router(page: TokensPage, sign_in: SignIn) -> APIRouter:
 
     @router.get("")
     def tokens(request: Request) -> Response:
-        return page.show(sign_in.require(request))
+        return page.show(sign_in.require(request), done=request.query_params.get("done", ""))
 
     @router.get("/{step:path}")
     def back() -> Response:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period, ceil_to
+from cdrelay.hub.standing import Standing
 from cdrelay.hub.strip import CELLS_A_ROW, Legend, hours_of_reach
 from cdrelay.publisher.delivery.deliveries import State
 
@@ -53,6 +54,26 @@ def hour_strip(states: Mapping[datetime, State], now: datetime, rules: Rules, ow
         sums += counts
         cells.append(_hour(hour, counts))
     return HourStrip([cells[at : at + CELLS_A_ROW] for at in range(0, len(cells), CELLS_A_ROW)], sums)
+
+
+def strip_standing(strip: HourStrip, reach: str) -> Standing:
+    """Whether all is well, in a sentence; the newest window may still be on its way."""
+    failed, missing, waiting = (strip.sums.get(state, 0) for state in ("failed", "missing", "waiting"))
+    if failed:
+        more = f", and {_windows(missing, 'is', 'are')} missing" if missing else ""
+        return Standing("grave", f"{_windows(failed, 'was', 'were')} given up{more}.")
+    if missing:
+        return Standing("warn", f"{_windows(missing, 'is', 'are')} missing.")
+    if waiting > 1:
+        return Standing("warn", f"{_windows(waiting, 'waits', 'wait')} for the next try.")
+    if not strip.sums.get("delivered"):
+        return Standing("idle", "The first window is on its way." if waiting else "No window was due.")
+    newest = " but the newest, which is on its way" if waiting else ""
+    return Standing("good", f"Every window of the last {reach} arrived{newest}.")
+
+
+def _windows(number: int, one: str, more: str) -> str:
+    return f"{number:,} window{'' if number == 1 else 's'} {one if number == 1 else more}"
 
 
 def _owed(hour: Period, now: datetime, rules: Rules, since: datetime | None) -> Iterator[datetime]:

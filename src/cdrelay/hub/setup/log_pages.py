@@ -12,8 +12,9 @@ from starlette.datastructures import QueryParams
 from cdrelay.contract.query import in_words
 from cdrelay.contract.windows import MILLISECOND, Period
 from cdrelay.errors import CdrelayError
+from cdrelay.hub.ledger.table import step_in_words
 from cdrelay.hub.pages import render_page, see_other
-from cdrelay.hub.setup.hours import LEGEND, WORDS, hour_strip
+from cdrelay.hub.setup.hours import LEGEND, WORDS, hour_strip, strip_standing
 from cdrelay.hub.setup.parts import SetupParts, off_by_operator
 from cdrelay.hub.sign_in.sessions import SignedIn
 from cdrelay.publisher.delivery.deliveries import State
@@ -125,6 +126,7 @@ class LogPages:
         owed_since = webhook.created_at if webhook and parts.send_empty_windows else None
         off = self._off(webhook, partner_id)
         states = parts.log.states(partner_id, Period(now - rules.reach - rules.count_span, now + rules.count_span))
+        strip = hour_strip(states, now, rules, owed_since)
         return render_page(
             "setup/deliveries.html",
             signed_in,
@@ -133,7 +135,8 @@ class LogPages:
             webhook=webhook,
             may_set=parts.may_set(signed_in, webhook),
             off=off,
-            strip=hour_strip(states, now, rules, owed_since),
+            strip=strip,
+            standing=strip_standing(strip, in_words(rules.reach)),
             legend=LEGEND,
             words=WORDS,
             windows=[(window, news_of(window, sending=off is None)) for window in found[:PAGE_SIZE]],
@@ -143,7 +146,7 @@ class LogPages:
             now=now,
             step=max(1, round(rules.tick.total_seconds())),
             reach=in_words(rules.reach),
-            span=in_words(rules.count_span),
+            span=step_in_words(rules.count_span),
             done=done,
         )
 
@@ -167,11 +170,13 @@ class LogPages:
         except DeliveryUnknown as error:
             return render_page("setup/unknown.html", signed_in, status=404, path=PATH, reason=str(error))
         webhook = self.parts.webhook(signed_in)
-        oldest = self.parts.clock.now() - self.parts.rules.reach
+        now = self.parts.clock.now()
+        oldest = now - self.parts.rules.reach
         return render_page(
             "setup/delivery.html",
             signed_in,
             path=PATH,
+            now=now,
             delivery=logged.delivery,
             attempts=logged.attempts,
             window=window,

@@ -60,6 +60,7 @@ class SetupPages:
             rotations=ROTATIONS,
             feeds=FEEDS,
             tick=in_words(self.parts.rules.tick),
+            now=self.parts.clock.now(),
             problem=problem,
             done=done,
         )

@@ -1,6 +1,7 @@
 """The sign-in form: who may try, what a filled form leads to, and where one goes from there."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -23,6 +24,13 @@ log = structlog.get_logger()
 _LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*", re.ASCII)
 
 
+ENDED: Mapping[str, str] = {
+    "page": "Your session has ended. Sign in to go on.",
+    "form": "Your session had ended, so nothing of what you sent was done. Sign in, and do it again.",
+}
+"""What is said to those whose session ended, by what they asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignInPage:
     """What the sign-in page is built of."""
@@ -34,8 +42,8 @@ class SignInPage:
     offers_provider: bool = False
     """Whether one may sign in at the company's provider, too."""
 
-    def show(self, after: str, email: str = "", problem: str = "", status: int = 200) -> Response:
-        """The form; `after` is where it leads."""
+    def show(self, after: str, email: str = "", problem: str = "", status: int = 200, ended: str = "") -> Response:
+        """The form; `after` is where it leads, `ended` what a session that has ended did not come to (`ENDED`)."""
         return render_page(
             "sign_in.html",
             None,
@@ -43,6 +51,7 @@ class SignInPage:
             after=after,
             email=email,
             problem=problem,
+            ended=ENDED.get(ended, ""),
             offers_provider=self.offers_provider,
         )
 

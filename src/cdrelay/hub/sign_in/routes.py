@@ -15,7 +15,9 @@ def sign_in_router(page: SignInPage) -> APIRouter:
     def form(request: Request) -> Response:
         after = local_path(request.query_params.get("next", ""))
         signed_in = sign_in.find(request)
-        return page.show(after) if signed_in is None else see_other(after or landing(signed_in.administrator))
+        if signed_in is not None:
+            return see_other(after or landing(signed_in.administrator))
+        return page.show(after, ended=request.query_params.get("ended", ""))
 
     @router.post("/sign-in")
     def enter(request: Request, given: FormBody) -> Response:

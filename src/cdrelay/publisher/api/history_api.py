@@ -13,7 +13,6 @@ from cdrelay.clock import Clock
 from cdrelay.contract.history import HistoryQuery, HistoryRules, HistoryWindow, read_history
 from cdrelay.contract.query import ParameterError
 from cdrelay.contract.windows import Period
-from cdrelay.errors import CdrelayError
 from cdrelay.lake.selection import Claims, Selection
 from cdrelay.lake.store import Moment, RecordPage
 from cdrelay.publisher.api.asking import (
@@ -26,11 +25,12 @@ from cdrelay.publisher.api.asking import (
     require_patience,
     require_region,
 )
+from cdrelay.publisher.api.backlog import Backlog
 from cdrelay.publisher.api.parameters import of_history
 from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.api.record_answers import LINK, Records, answer_page
 from cdrelay.publisher.api.regions import NO_REGIONS, Regions
-from cdrelay.publisher.api_errors import RETRY_SECONDS, ApiError, described
+from cdrelay.publisher.api_errors import ApiError, described
 from cdrelay.publisher.directory.entitlement import Entitlement
 from cdrelay.publisher.directory.partners import Directory
 
@@ -53,7 +53,7 @@ _RESPONSES = described(
     s403="The token lacks the scope for records, or the organization is not one that it reaches",
     s429="Too many requests with this token; come again after Retry-After",
     s451="The organization belongs to another region; the message names the host that has its records",
-    s503="Not at the moment; come again after Retry-After",
+    s503="What was acknowledged is not stored yet, or no database for the moment; come again after Retry-After",
 )
 
 
@@ -61,18 +61,15 @@ def history_router(
     directory: Directory,
     entitlement: Entitlement,
     lake: PageReader,
-    load: Callable[[], object],
+    backlog: Backlog,
     clock: Clock,
     rules: HistoryRules,
     regions: Regions = NO_REGIONS,
 ) -> APIRouter:
-    """The routes; `install_error_handlers` gives their errors their shape. Parameters nobody knows are passed over.
-
-    `load` stores what was received and still waits, so that a stream never passes over it.
-    """
+    """The routes; `install_error_handlers` gives their errors their shape. Parameters nobody knows are passed over."""
     router = APIRouter(prefix="/v1", tags=["history"], dependencies=[BEARER])
-    feed = _History(directory, entitlement, lake, clock, rules, rules.feed, "report_time", regions)
-    stream = _History(directory, entitlement, lake, clock, rules, rules.stream, "received", regions)
+    feed = _History(directory, entitlement, lake, backlog, clock, rules, rules.feed, "report_time", regions)
+    stream = _History(directory, entitlement, lake, backlog, clock, rules, rules.stream, "received", regions)
 
     @router.get(
         "/cdr_feed",
@@ -94,7 +91,8 @@ def history_router(
     )
     def cdr_stream(request: Request) -> Response:
         """In pages, each with a link to the next. Late and corrected records come by themselves."""
-        return stream.answer(request, load)
+        # What waits belongs to a time that can be asked for after one minute, and must not be passed over.
+        return stream.answer(request, backlog.load)
 
     return router
 
@@ -107,6 +105,7 @@ class _History:
         directory: Directory,
         entitlement: Entitlement,
         lake: PageReader,
+        backlog: Backlog,
         clock: Clock,
         rules: HistoryRules,
         window: HistoryWindow,
@@ -116,6 +115,7 @@ class _History:
         self._directory = directory
         self._entitlement = entitlement
         self._lake = lake
+        self._backlog = backlog
         self._clock = clock
         self._window = window
         self._moment = moment
@@ -131,8 +131,9 @@ class _History:
             query = read_history(given, self._clock.now(), self._window)
             org_uuid = self._organization(asker, given.get("orgId"), query.period)
         require_region(self._directory, self._regions, org_uuid)
+        self._backlog.require_loaded()
         require_patience(request, self._first if query.after is None else self._further)
-        _load(load)
+        load()
         # These are the APIs of an organization: what the partner has chosen for its webhook does not matter here.
         selected = self._lake.period(query.period)
         claims = self._entitlement.claims([(asker.partner_id, "analytics")], selected, [org_uuid])
@@ -150,11 +151,3 @@ class _History:
         if org_uuid not in own:
             raise ApiError(403, f"organization {org_uuid} is not managed by this partner")
         return org_uuid
-
-
-def _load(load: Callable[[], object]) -> None:
-    try:
-        load()
-    except (CdrelayError, OSError) as error:
-        message = "records that were received cannot be stored at the moment"
-        raise ApiError(503, message, {"Retry-After": str(RETRY_SECONDS)}) from error

@@ -33,6 +33,7 @@ from cdrelay.publisher.api.asking import (
     require_patience,
     require_region,
 )
+from cdrelay.publisher.api.backlog import Backlog
 from cdrelay.publisher.api.parameters import of_counts, of_records
 from cdrelay.publisher.api.rate_limit import RateLimit
 from cdrelay.publisher.api.record_answers import LINK, Records, answer_page, answer_records
@@ -76,7 +77,7 @@ _ERRORS = described(
     s401="No partner access token, or one that is unknown, expired or revoked",
     s403="The token lacks the scope for records, or the organization is not one that it reaches",
     s429="Too many requests with this token; come again after Retry-After",
-    s503="No database for the moment; come again after Retry-After",
+    s503="What was acknowledged is not stored yet, or no database for the moment; come again after Retry-After",
 )
 _PAGE_HEADERS = {
     name: {"description": what, "schema": {"type": "integer"}}
@@ -96,6 +97,7 @@ def partner_router(
     directory: Directory,
     entitlement: Entitlement,
     lake: RecordsReader,
+    backlog: Backlog,
     clock: Clock,
     rules: Rules,
     *,
@@ -123,6 +125,7 @@ def partner_router(
             given = read_parameters(request)
             period = read_count_period(given.get("startTime"), given.get("endTime"), clock.now(), rules)
             number = read_page(given.get("page"))
+        backlog.require_loaded()
         require_patience(request, counts_asked)
         elsewhere = directory.organizations_outside(regions.own) if regions.own else set()
         own = asker.reached(entitlement.organizations_of(asker.partner_id, period))
@@ -151,6 +154,7 @@ def partner_router(
         if org_uuid not in asker.reached(entitlement.organizations_of(asker.partner_id, query.period)):
             raise ApiError(403, f"organization {org_uuid} is not managed by this partner")
         require_region(directory, regions, org_uuid)
+        backlog.require_loaded()
         require_patience(request, records_asked)
         feed = entitlement.feed_of(asker.partner_id)
         claims = entitlement.claims([feed], lake.period(query.period), [org_uuid])

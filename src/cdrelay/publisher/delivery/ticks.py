@@ -80,6 +80,7 @@ class Ticker:
         self._clock = clock
         self._rules = rules
         self._keep_log = keep_log
+        self._ahead = False
 
     async def run(self) -> None:
         """Tick after tick until cancelled. What goes wrong is noted and tried again a tenth of a tick later."""
@@ -112,6 +113,7 @@ class Ticker:
             for pending in self._cuts.to_spread():
                 report = self._spread(pending, report)
             last = self._cuts.last()
+            self._tell_of_clock(last)
             for tick in ticks_owed(last.tick if last else None, self._clock.now(), self._rules):
                 report = self._spread(self._cut(tick), replace(report, cut=report.cut + 1))
             self._tidy()
@@ -125,6 +127,14 @@ class Ticker:
                 seconds=seconds,
             )
         return report
+
+    def _tell_of_clock(self, last: TickCut | None) -> None:
+        """Tell once that nothing is cut for long: cuts only go forward, and the last one lies in the future."""
+        ahead = last is not None and last.tick > self._clock.now() + self._rules.tick
+        if last is not None and ahead and not self._ahead:
+            what = f"no window is cut before {last.tick:%Y-%m-%d %H:%M} UTC: the clock was ahead, and was set back"
+            self._incidents.record("tick", what)
+        self._ahead = ahead
 
     def _cut(self, tick: datetime) -> TickCut:
         # In this order: what was acknowledged before the number is read is in the load that it names.

@@ -83,6 +83,8 @@ def changed(source: RecordSource, given: SourceSettings) -> RecordSource:
     """`source` with what is given, checked as a whole. Raises RecordSourceRefused."""
     if given.cursor is not None and source.kind not in PULLED:
         raise RecordSourceRefused("only a source that is pulled can be told since when")
+    if given.token is not None and source.kind not in PULLED:
+        raise RecordSourceRefused("only a source that is pulled has a token")
     checks: dict[str, Callable[[str], Any]] = {
         "format": lambda text: _one_of("format", text, FORMATS),
         "location": lambda text: _location(source.kind, text),
@@ -123,8 +125,14 @@ def _location(kind: Kind, text: str) -> str:
             raise RecordSourceRefused(str(error)) from error
     if kind == "push" and text:
         raise RecordSourceRefused("what is pushed has no location")
-    # A path that means the same from whichever folder the server is started.
-    return str(Path(text).expanduser().absolute()) if text else ""
+    if not text:
+        return ""
+    path = Path(text).expanduser().absolute()  # means the same from whichever folder the server is started
+    if kind == "folder" and path.exists() and not path.is_dir():
+        raise RecordSourceRefused(f"the location {path} is no folder")
+    if kind == "follow" and path.exists() and not path.is_file():
+        raise RecordSourceRefused(f"the location {path} is no file to which lines are added")
+    return str(path)
 
 
 def _one_of(what: str, text: str, allowed: tuple[Kind, ...] | tuple[Format, ...]) -> Any:
