@@ -10,6 +10,7 @@ from cdrelay.control.tables import access_tokens, intake_keys
 from cdrelay.publisher.access.credentials import LifetimeRefused
 from cdrelay.publisher.errors import (
     CredentialUnknown,
+    EntryRefused,
     NameRefused,
     OrganizationIdRefused,
     OrganizationUnknown,
@@ -105,6 +106,16 @@ def test_intake_keys_are_valid_until_they_are_revoked(bench: Bench) -> None:
     (listed,) = bench.directory.credentials.intake_keys()
     bench.directory.credentials.revoke_intake_key(listed.id)
     assert not bench.directory.intake_key_valid(key)
+
+
+@pytest.mark.parametrize("label", ["two\nlines", "x" * 101, "\x1b[31mred"])
+def test_a_label_of_a_token_or_key_is_one_short_line(bench: Bench, label: str) -> None:
+    credentials, partner = bench.directory.credentials, bench.partner()
+    with pytest.raises(EntryRefused, match="label: must have at most 100 printable characters"):
+        credentials.create_token(partner.id, label)
+    with pytest.raises(EntryRefused, match="label: must have"):
+        credentials.create_intake_key(label)
+    assert (credentials.tokens(), credentials.intake_keys()) == ([], [])
 
 
 def test_of_tokens_and_keys_only_hashes_are_stored(bench: Bench) -> None:

@@ -12,12 +12,12 @@ from cdrelay.hub.sign_in.sessions import Forbidden, SignedIn, SignIn
 from cdrelay.publisher.access.forms import Form, FormBody
 from cdrelay.publisher.access.integrations import Integration, Integrations
 from cdrelay.publisher.access.oauth import OAuth
+from cdrelay.publisher.access.values import LONGEST_LABEL
 from cdrelay.publisher.directory.partners import Directory
 from cdrelay.publisher.errors import IntegrationRefused
 from cdrelay.publisher.parties import CDR_SCOPE, Credential
 
 PAGE = "/tokens"
-_LONGEST_LABEL = 100
 _SHOWN_AFTER_END = timedelta(days=30)
 _MOST_OWN = 100
 """Access tokens of an administrator, made by hand, at a time."""
@@ -113,8 +113,8 @@ class TokensPage:
         return self.show(signed_in, Made(f"The access token “{label}”", {"Access token": token}))
 
     def _token_problem(self, signed_in: SignedIn, label: str, days: str) -> str:
-        if not label.isprintable() or not 1 <= len(label) <= _LONGEST_LABEL:
-            return f"The label must have 1 to {_LONGEST_LABEL} printable characters."
+        if not label.isprintable() or not 1 <= len(label) <= LONGEST_LABEL:
+            return f"The label must have 1 to {LONGEST_LABEL} printable characters."
         if not (days.isascii() and days.isdigit() and len(days) < 10 and 1 <= int(days) <= self._days):
             return f"The days must be a whole number from 1 to {self._days}."
         own = _own(self._tokens(signed_in, self._clock.now()), signed_in)

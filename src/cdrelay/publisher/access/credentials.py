@@ -12,6 +12,7 @@ from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import access_tokens, administrator_organizations, administrators, intake_keys
 from cdrelay.publisher.access.keys import ID_LENGTH, Keys, find_one
+from cdrelay.publisher.access.values import fit_label
 from cdrelay.publisher.errors import PartnerUnknown, PublisherError
 from cdrelay.publisher.parties import CDR_SCOPE, TOKEN_LIFETIME, Credential
 
@@ -49,7 +50,7 @@ class Credentials:
     ) -> str:
         """A new access token, to be shown once: the partner's own, or that of one of its administrators.
 
-        Raises PartnerUnknown, LifetimeRefused.
+        Raises PartnerUnknown, LifetimeRefused, and EntryRefused for the label.
         """
         if lifetime <= timedelta(0):
             raise LifetimeRefused("a token must last longer than nothing")
@@ -57,7 +58,7 @@ class Credentials:
         values = {
             "token_sha256": token_hash(token),
             "partner_id": partner_id,
-            "label": label,
+            "label": fit_label(label),
             "created_at": now,
             "scope": " ".join(scopes),
             "administrator_id": administrator_id,

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, Table, insert, select, update
 from cdrelay.clock import Clock
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
+from cdrelay.publisher.access.values import fit_label
 from cdrelay.publisher.errors import CredentialUnknown
 from cdrelay.publisher.parties import Credential
 
@@ -35,10 +36,10 @@ class Keys:
         self._prefix = prefix
 
     def create(self, label: str = "") -> str:
-        """A new key, to be shown once. It lasts until it is revoked."""
+        """A new key, to be shown once. It lasts until it is revoked. Raises EntryRefused for the label."""
         key = fresh_token(self._prefix)
         with self._database.write() as connection:
-            values = {"key_sha256": token_hash(key), "label": label, "created_at": self._clock.now()}
+            values = {"key_sha256": token_hash(key), "label": fit_label(label), "created_at": self._clock.now()}
             connection.execute(insert(self._table).values(values))
         return key
 
