@@ -78,13 +78,18 @@ def record_feeds(examined: Examined) -> Iterator[Finding]:
     """The publisher's sources of records."""
     if not (examined.home / "publisher" / "spool").is_dir():
         return
-    question = select(record_sources.c.name, record_sources.c.problem).where(record_sources.c.active)
+    known = record_sources.c
+    question = select(known.name, known.kind, known.problem, known.read_at).where(known.active)
     with examined.database.read() as connection:
         rows = connection.execute(question).all()
     for row in rows:
         state: State = "warning" if row.problem else "ok"
         advice = "mend it; `cdrelay publisher source list` shows it" if row.problem else ""
-        yield Finding(f"source {row.name}", state, row.problem or "read without problems", advice, "docs/sources.md")
+        if row.problem or row.kind == "push":
+            what = row.problem or "what is posted to it is taken"
+        else:
+            what = f"last read at {row.read_at:%Y-%m-%d %H:%M:%S} UTC" if row.read_at else "not read so far"
+        yield Finding(f"source {row.name}", state, what, advice, "docs/sources.md")
 
 
 def providers(examined: Examined) -> Iterator[Finding]:

@@ -388,6 +388,15 @@ def test_a_source_of_records_with_a_problem(opened: UsedHome, tmp_path: Path) ->
         connection.execute(record_sources.insert().values(row))
     assert only(opened.home).what == "the folder cannot be read"
 
+    def said(**values: object) -> str:
+        with opened.foundation.database.write() as connection:
+            connection.execute(record_sources.update().values(problem=None, **values))
+        return next(one.what for one in examined(opened.home) if one.check == "source drop")
+
+    assert said() == "not read so far"
+    assert said(read_at=datetime(2026, 11, 24, 12, tzinfo=UTC)) == "last read at 2026-11-24 12:00:00 UTC"
+    assert said(kind="push") == "what is posted to it is taken"
+
 
 async def test_a_provider_is_asked_when_that_is_wanted(opened: UsedHome) -> None:
     async with Provider(SystemClock()) as provider:
