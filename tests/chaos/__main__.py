@@ -114,7 +114,7 @@ def show(outcome: Outcome, console: Console) -> None:
 
 def _growth(outcome: Outcome) -> Table:
     title = "Has it stopped growing?" if outcome.courses else "Has it stopped growing? Too few rounds to say"
-    table = Table("files and memory", "median of the middle fifth", "of the last fifth", "at the end", title=title)
+    table = Table("files and memory", "in the middle fifth", "in the last fifth", "at the end", title=title)
     for name, one in outcome.courses.items():
         table.add_row(name, f"{one.middle:,.0f}", f"{one.last:,.0f}", f"{one.end:,.0f}")
     return table

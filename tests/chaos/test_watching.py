@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.chaos.watching import DATABASE, DATABASE_LOG, MEMORY, Sample, course, courses, growth
+from tests.chaos.watching import DATABASE, DATABASE_LOG, MEMORY, PUBLISHER_MEMORY, Sample, course, courses, growth
 
 ROUNDS = 500
 MIB = 2**20
@@ -62,6 +62,16 @@ def test_memory_is_that_of_the_longest_life() -> None:
 
     assert growth(samples(pids, **{MEMORY: steady}), 0) == []
     assert "grows: memory" in growth(samples(pids, **{MEMORY: growing}), 0)[0]
+
+
+def test_of_memory_counts_what_stays_and_not_what_a_load_takes_for_a_moment() -> None:
+    pids = [1] * ROUNDS
+    # In a third of the rounds, and in the end in two thirds.
+    busier = [(350.0 + 60 * ((number % 3 > 0) == (number >= 400))) * MIB for number in range(ROUNDS)]
+    leaking = [(350.0 + 60 * (number % 2) + number / 5) * MIB for number in range(ROUNDS)]
+
+    assert growth(samples(pids, **{PUBLISHER_MEMORY: busier}), 0) == []
+    assert "grows: memory" in growth(samples(pids, **{PUBLISHER_MEMORY: leaking}), 0)[0]
 
 
 def test_too_few_rounds_say_nothing() -> None:
