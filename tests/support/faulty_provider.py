@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Self
 
 import aiohttp
@@ -173,8 +174,9 @@ class FaultyProvider:
         status, headers, body = found
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = len(body) + 1
-        await response.prepare(request)
-        await response.write(body[: int(len(body) * detail)])
+        with suppress(ConnectionError):  # whoever asked may have been killed meanwhile
+            await response.prepare(request)
+            await response.write(body[: int(len(body) * detail)])
         if request.transport is not None:
             request.transport.close()
         return response

@@ -55,7 +55,7 @@ def legend_lines(sums: Sums, *, unicode: bool) -> Iterator[Text]:
     """What the signs mean, and how many hours are so."""
     meanings = {entry.state: entry.meaning for entry in LEGEND}
     for mark in MARKS:
-        number = "" if mark == "quiet" else f"{getattr(sums, mark):,}"
+        number = f"{getattr(sums, mark):,}"
         if number != "0":
             line = Text.assemble((_sign(mark, unicode=unicode), _STYLES[mark]), f" {mark:<10}{number:>9}  ")
             said = meanings[mark]

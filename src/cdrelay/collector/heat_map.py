@@ -26,7 +26,7 @@ class OrgKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Hours of organizations by state, and the records in them."""
+    """Hours of organizations by mark, and the records in them."""
 
     lost: int = 0
     short: int = 0
@@ -35,6 +35,7 @@ class Sums:
     open: int = 0
     repaired: int = 0
     matched: int = 0
+    quiet: int = 0
     expected: int = 0
     stored: int = 0
     missing: int = 0
@@ -43,7 +44,7 @@ class Sums:
     @property
     def compared(self) -> int:
         """Hours that the ledger says something about."""
-        return self.lost + self.short + self.surplus + self.open + self.repaired + self.matched
+        return self.lost + self.short + self.surplus + self.open + self.repaired + self.matched + self.quiet
 
     @property
     def worst_first(self) -> tuple[int, ...]:
@@ -86,7 +87,7 @@ class HeatQuestion:
     organization: str = ""
     """How its UUID begins."""
     state: Mark | None = None
-    """Only organizations with an hour that is so; `quiet` is none."""
+    """Only organizations with an hour that is so."""
     page: int = 1
     rows: int = 100
 
@@ -129,7 +130,7 @@ class HeatMaps:
         """One page of the map as it is at `now`; a page past the end is the last one."""
         found = self._sums(question, now)
         if question.state is not None:
-            found = {key: sums for key, sums in found.items() if getattr(sums, question.state, 0)}
+            found = {key: sums for key, sums in found.items() if getattr(sums, question.state)}
         keys = sorted(found, key=lambda key: (found[key].worst_first, key))
         pages = cut_page(keys, 1, question.rows).pages
         page = cut_page(keys, min(question.page, pages), question.rows)
@@ -157,7 +158,8 @@ class HeatMaps:
         period, within = question.period, ledger.c.window_start >= question.period.start
         past, compared = ledger.c.window_start < due_edge(now, self._rules), not_(NOT_COMPARED)
         states = [and_(ledger.c.state == state, or_(compared, not_(past))) for state in STATES]
-        counted = [func.count().filter(within, each) for each in (and_(past, compared), *states)]
+        quiet = and_(ledger.c.state == "matched", ledger.c.expected == 0)
+        counted = [func.count().filter(within, each) for each in (and_(past, compared), quiet, *states)]
         records = [
             func.coalesce(func.sum(each).filter(within), 0) for each in (ledger.c.expected, ledger.c.stored, MISSING)
         ]
@@ -219,11 +221,12 @@ class _Hour(NamedTuple):
     stored: int
 
 
-def _summed(due: int, past: int, *numbers: int) -> Sums:
+def _summed(due: int, past: int, quiet: int, *numbers: int) -> Sums:
     states, (expected, stored, missing) = numbers[: len(STATES)], numbers[len(STATES) :]
     unchecked = max(0, due - past)
-    by_state = dict(zip(STATES, states, strict=True))
-    return Sums(**by_state, unchecked=unchecked, expected=expected, stored=stored, missing=missing)
+    by_mark = dict(zip(STATES, states, strict=True)) | {"quiet": quiet}
+    by_mark["matched"] -= quiet
+    return Sums(**by_mark, unchecked=unchecked, expected=expected, stored=stored, missing=missing)
 
 
 def _cell(column: Period, hours: Sequence[_Hour], due: int) -> HeatCell:

@@ -39,7 +39,7 @@ def test_a_line_has_the_organization_what_is_missing_and_a_sign_for_each_hour() 
 def test_a_terminal_that_knows_no_other_signs_gets_letters() -> None:
     marks: list[Mark] = ["lost", "matched"]
     lines = [text.plain for text in heat_lines(drawn(("webex", marks, 0)), HOUR, unicode=False)]
-    legend = [text.plain for text in legend_lines(Sums(lost=1, unchecked=2), unicode=False)]
+    legend = [text.plain for text in legend_lines(Sums(lost=1, unchecked=2, quiet=3), unicode=False)]
 
     assert lines[-1].endswith(" Xm")
     assert all(line.isascii() for line in [*lines, *legend])

@@ -65,7 +65,7 @@ def test_what_is_no_time_asks_for_none(text: str) -> None:
 
 
 def test_what_makes_no_sense_asks_for_nothing() -> None:
-    asked = Asked.read({"span": "year", "state": "quiet", "page": "-1", "organization": " X "})
+    asked = Asked.read({"span": "year", "state": "noisy", "page": "-1", "organization": " X "})
 
     assert asked == Asked(organization="X")
     assert Asked.read({"page": "999999999"}) == Asked()

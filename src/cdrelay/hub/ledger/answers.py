@@ -14,7 +14,7 @@ from cdrelay.contract.windows import Period
 
 
 class LedgerSums(BaseModel):
-    """Hours of organizations by state, and records."""
+    """Hours of organizations by how they are marked, and records."""
 
     lost: int
     short: int
@@ -23,6 +23,7 @@ class LedgerSums(BaseModel):
     open: int
     repaired: int
     matched: int
+    quiet: int = Field(description="Matched, and there was no call")
     expected: int
     stored: int
     missing: int = Field(description="Records, at least")

@@ -13,7 +13,7 @@ from cdrelay.collector.certificate import as_json
 from cdrelay.collector.certificate_pdf import certificate_pdf
 from cdrelay.collector.errors import CertificateRefused
 from cdrelay.collector.heat_map import HeatQuestion
-from cdrelay.collector.heat_marks import Mark
+from cdrelay.collector.heat_marks import MARKS, Mark
 from cdrelay.collector.under_repair import read_under_repair
 from cdrelay.contract.organization_ids import organization_uuid
 from cdrelay.contract.query import LARGEST_PAGE_NUMBER, ParameterError, read_page
@@ -21,7 +21,7 @@ from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period, ceil_to, floor_to
 from cdrelay.hub.ledger.addresses import read_beginning
 from cdrelay.hub.ledger.answers import CertificateAnswer, LedgerAnswer, Refusal, map_json, repair_json
-from cdrelay.hub.ledger.asked import ROWS, STATES, Asked
+from cdrelay.hub.ledger.asked import ROWS, Asked
 from cdrelay.hub.ledger.parts import LedgerParts, no_organization
 
 MOST_HOURS = 7 * 24
@@ -93,9 +93,9 @@ def _question(parts: LedgerParts, query: Mapping[str, str]) -> HeatQuestion:
     if (end - start) // span > MOST_HOURS:
         raise ParameterError("to", f"must be no more than {MOST_HOURS} hours after from")
     state = query.get("state")
-    if state is not None and state not in STATES:
-        raise ParameterError("state", f"must be one of {', '.join(STATES)}")
-    asked: Mark | None = next((one for one in STATES if one == state), None)
+    if state is not None and state not in MARKS:
+        raise ParameterError("state", f"must be one of {', '.join(MARKS)}")
+    asked: Mark | None = next((one for one in MARKS if one == state), None)
     beginning, page = read_beginning(query.get("orgId", "")), read_page(query.get("page"))
     return HeatQuestion(Period(start, end), span, query.get("source"), beginning, asked, page, ROWS)
 
@@ -173,7 +173,7 @@ def _map_parameters() -> list[dict[str, Any]]:
         *_times(required=False),
         _parameter("source", "Only of this source", {"type": "string"}),
         _parameter("orgId", "Only organizations whose UUID begins so; or an encoded id", {"type": "string"}),
-        _parameter("state", "Only organizations with an hour in this state", {"type": "string", "enum": list(STATES)}),
+        _parameter("state", "Only organizations with an hour in this state", {"type": "string", "enum": list(MARKS)}),
         _parameter(
             "page",
             f"Page of {ROWS} organizations, from 1",

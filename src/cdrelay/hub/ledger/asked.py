@@ -16,8 +16,6 @@ from cdrelay.hub.ledger.addresses import map_address, read_beginning, read_momen
 
 Span = Literal["reach", "day", "week", "month"]
 SPANS: tuple[Span, ...] = get_args(Span)
-STATES: tuple[Mark, ...] = tuple(mark for mark in MARKS if mark != "quiet")
-"""What can be asked for."""
 ROWS = 100
 _MOST_PAGES = 100_000
 
@@ -74,7 +72,7 @@ class Asked:
             until=read_moment(query.get("until", "")),
             source=query.get("source", "")[:64],
             organization=query.get("organization", "")[:200].strip(),
-            state=next((state for state in STATES if state == query.get("state")), None),
+            state=next((state for state in MARKS if state == query.get("state")), None),
             page=min(int(number), _MOST_PAGES) if re.fullmatch(r"[1-9][0-9]{0,5}", number, re.ASCII) else 1,
         )
 

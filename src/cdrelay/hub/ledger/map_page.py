@@ -3,10 +3,11 @@
 from fastapi import Response
 
 from cdrelay.collector.heat_map import HeatCell, HeatRow, Sums
+from cdrelay.collector.heat_marks import MARKS
 from cdrelay.collector.under_repair import read_under_repair
 from cdrelay.contract.query import in_words
 from cdrelay.hub.ledger.addresses import hour_address, organization_address, write_moment
-from cdrelay.hub.ledger.asked import SPANS, STATES, Asked, span_in_words
+from cdrelay.hub.ledger.asked import SPANS, Asked, span_in_words
 from cdrelay.hub.ledger.parts import LedgerParts, page
 from cdrelay.hub.ledger.table import CellLink, heads, links, step_in_words
 from cdrelay.hub.standing import Standing
@@ -42,7 +43,7 @@ def map_page(parts: LedgerParts, asked: Asked) -> Response:
         standing=standing(drawn.sums),
         repair=repair,
         legend=LEGEND,
-        states=STATES,
+        states=MARKS,
         sources=parts.heat_maps.sources(),
         spans={span: span_in_words(span, rules) for span in SPANS},
         column=step_in_words(question.step),
