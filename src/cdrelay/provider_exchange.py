@@ -161,7 +161,8 @@ class ProviderExchange:
             async with self._session.get(address, headers=headers, allow_redirects=False) as response:
                 self.clock_is_off = clock_is_off(response.headers.get("Date"), self._clock.now())
                 answer = Answer(response.status, response.headers, await self._body(response.content))
-        except (aiohttp.ClientError, TimeoutError, OSError, AnswerTooLarge) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, AnswerTooLarge, ValueError) as error:
+            # ValueError: the provider has sent us to an address that makes no sense, such as a name with an empty part.
             # The text of such an error can hold the whole address, so its kind has to do.
             return Answer(None, {}, problem=f"no answer ({type(error).__name__})"), None
         if answer.status != 200:

@@ -100,7 +100,7 @@ class CallbackClient:
             return NotReached(stages.too_slow())
         except CallbackRefused as error:
             return NotReached(str(error))
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             return NotReached(_why(error))
 
 
@@ -172,7 +172,7 @@ def _why(error: Exception) -> str:
             why = "the callback closed the connection without an answer"
         case TooManyInterim():
             why = f"the callback sent more than {MOST} answers of 1xx, and none that counts"
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | UnicodeError():  # the latter is what a look-up makes of a name that is none
             why = "the callback URL names no host that can be"
         case aiohttp.ClientResponseError():
             why = "the callback's answer is no HTTP, or its headers are too large"

@@ -17,6 +17,8 @@ from cdrelay.callbacks.interim import BoundedConnector
 from cdrelay.errors import CdrelayError
 
 _LONGEST_URL = 2000
+_LONGEST_LABEL = 63
+"""Of one part of a host's name (RFC 1035 2.3.4)."""
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -42,8 +44,15 @@ def require_callback_url(url: str, *, allow_http: bool, called: str = "the callb
         raise CallbackRefused(f"{called} must begin with https://")
     if not host:
         raise CallbackRefused(f"{called} names no host")
+    if not _may_be_looked_up(host):
+        raise CallbackRefused(f"{called} names no host that can be: each part of a name has 1 to 63 characters")
     if parts.username is not None or parts.password is not None:
         raise CallbackRefused(f"{called} must hold no user name or password; use a secret to sign deliveries")
+
+
+def _may_be_looked_up(host: str) -> bool:
+    # What is longer, or empty between two dots, no look-up takes: it raises instead of finding nothing.
+    return all(1 <= len(part) <= _LONGEST_LABEL for part in host.removesuffix(".").split("."))
 
 
 def why_not(address: str) -> str | None:

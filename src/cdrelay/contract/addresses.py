@@ -75,6 +75,13 @@ def _split(address: str) -> SplitResult | None:
     return parts
 
 
+def _next(asked: str, link: str) -> SplitResult | None:
+    try:
+        return _split(urljoin(asked, link))
+    except ValueError:  # such as a bracket without its other half
+        return None
+
+
 def _trusted(host: str, base: SplitResult) -> bool:
     host = host.lower()
     return host in {base.hostname, PROVIDER_SUFFIX} or host.endswith(f".{PROVIDER_SUFFIX}")
@@ -110,8 +117,10 @@ def next_page(link: str | None, asked: str) -> str | None:
     """
     for match in re.finditer(r"<+\s*([^<>\s]+)\s*>+\s*([^<]*)", link or ""):
         if re.search(r'rel\s*=\s*"?\s*next\b', match[2], re.IGNORECASE):
-            target, here = _split(urljoin(asked, match[1])), urlsplit(asked)
+            target, here = _next(asked, match[1]), urlsplit(asked)
             if target is None or target.scheme != here.scheme or not _trusted(target.hostname or "", here):
                 raise AddressRefused("the next page is said to be on another host; the token is not sent there")
+            if "@" in target.netloc:
+                raise AddressRefused("the address of the next page has a user in it; it is not asked for")
             return target.geturl()
     return None

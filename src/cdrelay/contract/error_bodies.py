@@ -20,6 +20,9 @@ ERROR_SCHEMA: dict[str, Any] = {
 }
 """Of `error_body`, for OpenAPI."""
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What the parser raises: broken, nested too deeply, or bytes that are no text."""
+
 _MARKS = frozenset({"errorCode", "code", "errors", "trackingId"})
 """One of them at least is beside the message in every shape (FACTS 3.5)."""
 
@@ -43,7 +46,7 @@ def is_error_body(body: bytes) -> bool:
     """Whether it is an error in one of the shapes that such APIs have, and not one of whoever stands before them."""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return False
     if not isinstance(parsed, dict) or not isinstance(parsed.get("message"), str):
         return False
@@ -54,7 +57,7 @@ def error_message(body: bytes) -> str:
     """What an error body says, from whichever shape, plain text or HTML it came in; at most 300 characters."""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         parsed = None
     if isinstance(parsed, dict):
         errors = parsed.get("errors")

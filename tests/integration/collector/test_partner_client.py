@@ -177,6 +177,15 @@ async def test_a_next_link_to_a_foreign_host_is_not_followed(provider: Provider,
         await all_records(client)
 
 
+@pytest.mark.parametrize("host", ["a..webexapis.com", f"{'a' * 64}.webexapis.com"])
+async def test_a_next_link_to_a_host_that_cannot_be_is_given_up(
+    provider: Provider, client: PartnerClient, host: str
+) -> None:
+    provider.troubles.append(Trouble(200, '{"items": [{}]}', {"Link": f'<http://{host}/>; rel="next"'}))
+    with pytest.raises(ProviderUnavailable, match="no answer"):
+        await all_records(client)
+
+
 @pytest.fixture
 def many(provider: Provider) -> Provider:
     provider.records = [Call(organization(number), HOUR.start) for number in range(100, 383)]

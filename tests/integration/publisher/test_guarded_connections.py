@@ -98,6 +98,17 @@ async def test_a_name_that_does_not_resolve_is_a_failure_to_be_tried_again() -> 
     assert outcome == NotReached("the callback's name cannot be resolved")
 
 
+async def test_a_name_that_no_look_up_takes_is_an_outcome() -> None:
+    class Encodes(Resolves):
+        async def resolve(self, host: str, port: int = 0, family: int = AF_INET) -> list[ResolveResult]:
+            f"{host}..".encode("idna")  # as the system's look-up does, before it asks anybody
+            return []
+
+    async with CallbackClient(GUARDED, Encodes("")) as client:
+        outcome = await client.post("https://callback.example/", {}, BODY)
+    assert outcome == NotReached("the callback URL names no host that can be")
+
+
 async def test_an_answer_that_stalls_after_its_status_is_an_answer() -> None:
     async def stalls(request: web.Request) -> web.StreamResponse:
         await request.read()

@@ -155,7 +155,9 @@ async def test_a_form_without_the_format_is_415(door: Door) -> None:
     assert (await door.post(CDR, "/v1/intake/records", **FORM))[0] == 415
 
 
-@pytest.mark.parametrize("given", ["Basic", "Basic !", "Basic eDp5", "Basic " + base64.b64encode(b"\xff:x").decode()])
+@pytest.mark.parametrize(
+    "given", ["Basic", "Basic !", "Basic eDp5", "Basic \xe9", "Basic " + base64.b64encode(b"\xff:x").decode()]
+)
 async def test_basic_without_the_key_is_401(door: Door, given: str) -> None:
     status, _ = await door.post(CDR, **{"X-Api-Key": "", "Authorization": given})
     assert status == 401

@@ -127,6 +127,15 @@ async def test_good_records_are_kept_though_others_are_refused(door: Door) -> No
     assert door.bench.store.loader.drain().records == 2
 
 
+@pytest.mark.parametrize("broken", [b'{"User": "\xff"}', b'{"User": ' + b"[" * 3_000 + b"]" * 3_000 + b"}"])
+async def test_a_line_that_cannot_even_be_read_costs_itself_alone(door: Door, broken: bytes) -> None:
+    lines = b"\n".join([json.dumps(ONE).encode(), broken, json.dumps(TWO).encode()])
+    status, answer = await door.hand_in(lines, **{"Content-Type": "application/x-ndjson"})
+    assert (status, answer["accepted"], answer["refusedTotal"]) == (200, 2, 1)
+    assert [(one["index"], one["field"], one["reportId"]) for one in answer["refused"]] == [(1, "record", None)]
+    assert door.left_over() == []
+
+
 async def test_of_10000_records_of_which_one_is_broken_9999_are_kept(door: Door) -> None:
     lines = [json.dumps(record(number, JUST_NOW)).encode() for number in range(10_000)]
     lines[5_000] = lines[5_000][:-1]

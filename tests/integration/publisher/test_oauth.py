@@ -189,7 +189,7 @@ async def test_a_client_without_its_secret_gets_nothing_and_its_code_stays_good(
 
 async def test_a_client_that_fails_is_told_how_to_authenticate(office: Office) -> None:
     fields = {"grant_type": "refresh_token", "refresh_token": "x"}
-    for header in ("Basic bm9uc2Vuc2U6eA==", "Basic ???", "Basic"):
+    for header in ("Basic bm9uc2Vuc2U6eA==", "Basic ???", "Basic \xe9", "Basic"):
         status, body, headers = await office.post("/v1/access_token", fields, {"Authorization": header})
         assert (status, body["error"], headers["WWW-Authenticate"]) == (401, "invalid_client", 'Basic realm="cdrelay"')
 

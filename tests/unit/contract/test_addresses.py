@@ -109,6 +109,8 @@ def test_the_next_page_is_read_from_the_link_header(link: str | None, following:
         '<https://evil.example/x>; rel="next"',
         '<http://analytics.webexapis.com/x>; rel="next"',
         '<//evil.example>; rel="next"',
+        '<https://user:secret@analytics.webexapis.com/x>; rel="next"',
+        '<https://[::1/x>; rel="next"',
     ],
 )
 def test_a_next_page_elsewhere_is_not_followed(link: str) -> None:

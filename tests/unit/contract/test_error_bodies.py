@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from cdrelay.contract.error_bodies import error_body, error_message, tracking_id
+from cdrelay.contract.error_bodies import error_body, error_message, is_error_body, tracking_id
 
 TEXT = "endTime: must be later than startTime"
 
@@ -29,6 +29,7 @@ def test_the_message_is_found_in_every_shape(body: object) -> None:
         (b"Too many requests\r\n", "Too many requests"),
         (b"", ""),
         (b"\xff\xfe", "\ufffd\ufffd"),
+        (b'{"message": "\xff"}', '{"message": "\ufffd"}'),
         (b"[1]", "[1]"),
         (b"{}", ""),
         (b'{"message": null, "errors": []}', ""),
@@ -46,6 +47,11 @@ def test_a_long_body_is_cut() -> None:
 
 def test_a_body_of_brackets_without_end_does_no_harm() -> None:
     assert error_message(b"[" * 100_000) == "[" * 300
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"message": "\xff", "code": 1}', b"\xff", b""])
+def test_what_cannot_be_read_is_no_error_of_the_api(body: bytes) -> None:
+    assert not is_error_body(body)
 
 
 def test_an_error_is_written_as_the_union_of_the_shapes() -> None:

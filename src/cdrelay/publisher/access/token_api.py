@@ -1,7 +1,6 @@
 """Where integrations get, renew and give back tokens: `/v1/access_token` and `/v1/revoke` (RFC 6749, RFC 7009)."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -186,6 +185,6 @@ def _basic(request: Request) -> tuple[str, str] | None:
         return None
     try:
         client_id, _, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no ASCII, or no UTF-8 in it
         raise OAuthError("invalid_client", "Authorization: Basic cannot be read") from None
     return unquote_plus(client_id), unquote_plus(secret)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from cdrelay.lake.payload import BodyTooLarge, unpack
+from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, unpack
 from cdrelay.lake.spool import Envelope, Incoming, Spool
 from cdrelay.publisher.sources.bodies import split_body
 from cdrelay.publisher.sources.conversion import Line, lines_of, one_line
@@ -101,7 +101,7 @@ def _report_id(raw: msgspec.Raw) -> str | None:
     """What a record that is refused calls its Report ID, so that it can be found; the first 64 characters."""
     try:
         value = read_record(decode_object(raw)).values.get(REPORT_ID.column)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     return value[:64] if isinstance(value, str) else None
 
