@@ -16,7 +16,7 @@ from tests.chaos.watching import Course, Watch, courses, growth, longest_life
 from tests.chaos.world import SOURCE, Size, World, running_world
 
 _STALL_ROUNDS = 25
-"""A spool that has not become empty for so many rounds hangs; see `lake/worker` for the cause that is known."""
+"""A payload that one process has left waiting for so many hangs; see `lake/worker` for the cause that is known."""
 _WAITING = 8
 _QUIET_SECONDS = 120.0
 _PATIENCE_SECONDS = 45.0
@@ -95,7 +95,7 @@ async def run(
 async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Callable[[int], None]) -> None:
     tick, start = world.rules.tick, datetime.now(UTC)
     striking: list[asyncio.Task[None]] = []
-    first, first_since = "", 0
+    first, first_since = ("", 0), 0
     for number in range(outcome.rounds):
         plan = plan_round(outcome.seed, number, outcome.rounds)
         _queue(world.deliveries.faults, plan.deliveries)
@@ -108,10 +108,11 @@ async def _all_rounds(world: World, outcome: Outcome, watch: Watch, progress: Ca
         start = end
         await world.machine.ensure_up()
         await asyncio.to_thread(_look, world, watch, number)
-        waiting = min(_spooled(world), default="")
+        # Of a process that was killed nobody knows whether it would have gone on.
+        waiting = (min(_spooled(world), default=""), world.machine.pid)
         if waiting != first:
             first, first_since = waiting, number
-        if first and number - first_since >= _STALL_ROUNDS:
+        if first[0] and number - first_since >= _STALL_ROUNDS:
             outcome.stalls.append(number)
             first_since = number
             await world.machine.restart()

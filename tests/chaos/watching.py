@@ -16,11 +16,12 @@ DATABASE_LOG = "control database's log, bytes"
 _GROW_BY_NATURE = frozenset({"quarantine", DATABASE})
 """A file for each payload with a record that cannot be stored; a row for each delivery and hour of an organization."""
 _MORE = 1.10
-_FEW = {"spool": 16, "lake": 32, "lake, replaced": 100, "lake log": 50, DATABASE_LOG: 8 * 2**20}
+_FEW = {"spool": 16, "scratch": 4, "lake": 32, "lake, replaced": 100, "lake log": 50, DATABASE_LOG: 8 * 2**20}
 """What makes no difference, for nothing is killed in the last part, and more is loaded then.
 
-A lake merges 32 small files of a day and sums its log up after 50 entries; SQLite begins its log anew after 4 MB. What
-was replaced stays for 48 seconds with `--compress 150`, in which 25 loads may each take the place of several files.
+An engine keeps a file in scratch once it had to write one. A lake merges 32 small files of a day and sums its log up
+after 50 entries; SQLite begins its log anew after 4 MB. What was replaced stays for 48 seconds with `--compress 150`,
+in which 25 loads may each take the place of several files.
 """
 _AT_REST = frozenset({MEMORY, PUBLISHER_MEMORY})
 """A load or a window takes a sixth more for a moment: of these the lower quartile counts, which is what stays."""

@@ -100,12 +100,17 @@ async def running_world(folder: Path, seed: int, size: Size) -> AsyncIterator[Wo
         collector = Cdrelay(disk.folder, settings)
         # What the process says is kept elsewhere, so that a full disk does not keep it from saying it.
         (collector.home / "stderr.log").symlink_to(folder / "collector.log")
-        secret, began = secrets.token_urlsafe(), write_time(datetime.now(UTC))
+        secret, began = secrets.token_urlsafe(), datetime.now(UTC)
         rules = read_settings({"CDRELAY_HOME": str(publisher.home)}).rules
         second = rules.tick.total_seconds()
         async with FaultyDeliveries(collector.address, secret, second) as deliveries:
             token, intake_key = await asyncio.to_thread(_prepare_publisher, publisher.home, calls, deliveries, secret)
-            async with FaultyProvider(publisher.address, token, began, _TOKEN_SECONDS) as provider:
+
+            def honest_until() -> str:
+                # Later nobody asks again, and what is said last is what counts; and no call ended before the run.
+                return write_time(max(began, datetime.now(UTC) - rules.reach / 2))
+
+            async with FaultyProvider(publisher.address, token, honest_until, _TOKEN_SECONDS) as provider:
                 await asyncio.to_thread(_prepare_collector, collector, provider, secret)
                 machine = CollectorMachine(collector, disk, deliveries, second)
                 try:

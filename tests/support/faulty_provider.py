@@ -40,8 +40,10 @@ class FaultyProvider:
     * 404 though there is something: for records
     """
 
-    def __init__(self, upstream: str, upstream_token: str, since: str = "", token_seconds: float = 0.0) -> None:
-        """`since` is when the first call may have ended, as on the wire; a token lasts `token_seconds` at least."""
+    def __init__(
+        self, upstream: str, upstream_token: str, honest_until: Callable[[], str] = str, token_seconds: float = 0.0
+    ) -> None:
+        """What ended by `honest_until`, as on the wire, is counted as it is; a token lasts `token_seconds` at least."""
         self.faults: deque[tuple[str, int, float]] = deque()
         self.struck: Counter[str] = Counter()
         self.token = secrets.token_urlsafe()
@@ -53,7 +55,7 @@ class FaultyProvider:
         self.base = ""
         self._former_refresh_token = self.refresh_token
         self._upstream = upstream
-        self._since = since
+        self._honest_until = honest_until
         self._token_seconds = token_seconds
         self._token_given = -token_seconds
         self._upstream_token = upstream_token
@@ -141,7 +143,7 @@ class FaultyProvider:
             "404 though there is something": RECORDS_PATH,
         }
         path, off = request.path, set()
-        if request.query.get("endTime", "") <= self._since:
+        if request.query.get("endTime", "") <= self._honest_until():
             off.add("wrong counts")
         if time.monotonic() - self._token_given < self._token_seconds:
             off.add("token expired")
