@@ -1,5 +1,6 @@
 """How often a token may ask, and that it is told to the second when it may again."""
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,3 +82,24 @@ def test_tokens_that_no_longer_ask_are_forgotten_and_those_that_do_are_not(clock
     limit.seconds_to_wait("one more")
     assert limit.keys == 2
     assert limit.seconds_to_wait("still there") == 60
+
+
+def test_many_keys_cost_no_look_at_each_at_every_request(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = RateLimit(clock, 1, MINUTE)
+    looked_at = 0
+    forget = limit._forget
+
+    def counted(asked: deque[datetime], now: datetime) -> None:
+        nonlocal looked_at
+        looked_at += 1
+        forget(asked, now)
+
+    monkeypatch.setattr(limit, "_forget", counted)
+    for number in range(5_000):
+        limit.seconds_to_wait(str(number))
+    assert looked_at < 5_000 * 3
+
+    clock.advance(2 * MINUTE)
+    for number in range(5_000, 15_000):
+        limit.seconds_to_wait(str(number))
+    assert limit.keys <= 10_000

@@ -8,7 +8,8 @@ from threading import Lock
 from cdrelay.clock import Clock
 
 SWEEP_AT = 1_000
-"""When so many keys are remembered, those whose requests have left the period are forgotten."""
+"""When so many keys are remembered, those whose requests have left the period are forgotten; and then again when there
+are twice as many as were left: a look at each at every request would cost more the more there are."""
 
 
 class RateLimit:
@@ -21,6 +22,7 @@ class RateLimit:
         self._period = period
         self._lock = Lock()
         self._asked: dict[str, deque[datetime]] = {}
+        self._sweep_at = SWEEP_AT
 
     @property
     def keys(self) -> int:
@@ -36,8 +38,9 @@ class RateLimit:
             return 0
         with self._lock:
             now = self._clock.now()
-            if len(self._asked) >= SWEEP_AT:
+            if len(self._asked) >= self._sweep_at:
                 self._sweep(now)
+                self._sweep_at = max(SWEEP_AT, 2 * len(self._asked))
             asked = self._asked.setdefault(key, deque())
             self._forget(asked, now)
             if len(asked) < self._requests:
