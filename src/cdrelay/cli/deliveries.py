@@ -1,4 +1,4 @@
-"""`cdrelay publisher deliveries`, `tick`, `send-again`: what was sent, what is owed, and what is sent once more."""
+"""`cdrelay publisher deliveries`, `tick`, `send-again`, `set-back`: what is sent, owed, and sent again."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -10,6 +10,7 @@ from cdrelay.cli.context import context_of
 from cdrelay.cli.output import print_json, show, talk
 from cdrelay.cli.period import moment_given, read_moment
 from cdrelay.contract.windows import Period
+from cdrelay.publisher.delivery.set_back import take_back_what_is_ahead
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -80,3 +81,24 @@ def send_again(
         print_json(asdict(resent))
     else:
         talk.print(f"{resent.windows} windows are sent again, in {resent.deliveries} deliveries")
+
+
+def set_back(
+    typer_context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on cutting windows after this machine's clock was ahead, and is right again.
+
+    Windows that were cut for times to come are taken back, and what was delivered of them comes a second time.
+    """
+    context = context_of(typer_context)
+    foundation, parts = context.foundation(), context.publisher()
+    if not yes:
+        talk.print(f"It is {foundation.clock.now():%Y-%m-%d %H:%M} UTC by this machine's clock.")
+        typer.confirm("Is that right?", abort=True, err=True)
+    taken = take_back_what_is_ahead(foundation.database, parts.outbox, foundation.clock, foundation.settings.rules)
+    if as_json:
+        print_json(asdict(taken))
+    else:
+        talk.print(f"{taken.ticks} ticks that were ahead are taken back, with {taken.deliveries} deliveries")

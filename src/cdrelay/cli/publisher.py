@@ -27,6 +27,7 @@ class Commands(LateGroup):
         "deliveries": "deliveries:deliveries",
         "tick": "deliveries:tick",
         "send-again": "deliveries:send_again",
+        "set-back": "deliveries:set_back",
         "partner": "",
         "organization": "",
         "relation": "directory:relation_app",

@@ -15,6 +15,7 @@ from cdrelay.lake.spool import Spool
 from cdrelay.publisher.delivery.cuts import Cuts
 from cdrelay.publisher.delivery.outbox import Outbox
 
+_FAIL = "docs/operations/deliveries-fail.md"
 _LATE_TICKS = 12
 _UNCUT_TICKS = 3
 _READ_AT_MOST = 10_000
@@ -76,12 +77,16 @@ def windows(examined: Examined) -> Iterator[Finding]:
     last = Cuts(examined.database).last()
     if last is None:
         yield Finding("windows", "ok", "none was cut yet")
+    elif last.tick > examined.clock.now() + examined.settings.rules.tick:
+        what = f"none is cut before {last.tick:%Y-%m-%d %H:%M} UTC: the clock was ahead, and was set back"
+        advice = "if the clock is right now: `cdrelay publisher set-back`"
+        yield Finding("windows", "failed", what, advice, f"{_FAIL}#no-window-is-cut-the-clock-was-ahead")
     elif examined.clock.now() - last.tick <= _UNCUT_TICKS * examined.settings.rules.tick:
         yield Finding("windows", "ok", f"the last was cut at {last.tick:%Y-%m-%d %H:%M} UTC")
     elif runs(examined.home, "publisher"):
         what = f"none was cut since {last.tick:%Y-%m-%d %H:%M} UTC: nothing that came since then is delivered"
         advice = "see why among the incidents and in the log; what is owed is cut by itself afterwards"
-        yield Finding("windows", "failed", what, advice, "docs/operations/deliveries-fail.md")
+        yield Finding("windows", "failed", what, advice, _FAIL)
     else:
         what = f"none was cut since {last.tick:%Y-%m-%d %H:%M} UTC"
         yield Finding("windows", "warning", what, "start the publisher", "docs/operations/not-running.md")
@@ -107,11 +112,11 @@ def outbox(examined: Examined) -> Iterator[Finding]:
     if missing:
         what = f"the bodies of {len(missing)} pending deliveries are gone: {some(sorted(missing))}"
         advice = "send their windows again: `cdrelay publisher send-again`"
-        yield Finding("outbox", "failed", what, advice, "docs/operations/deliveries-fail.md")
+        yield Finding("outbox", "failed", what, advice, _FAIL)
     late = oldest is not None and examined.clock.now() - oldest > _LATE_TICKS * examined.settings.rules.tick
     if late:
         what = f"{len(before):,} deliveries are pending, the oldest of a window until {oldest:%Y-%m-%d %H:%M} UTC"
-        yield Finding("outbox", "warning", what, "see why they fail", "docs/operations/deliveries-fail.md")
+        yield Finding("outbox", "warning", what, "see why they fail", _FAIL)
     if off:
         advice, page = "see why, and set them again", "docs/operations/webhook-switched-off.md"
         yield Finding("outbox", "warning", f"webhooks are switched off: {some(list(off))}", advice, page)

@@ -327,6 +327,14 @@ def test_windows_that_are_not_cut(home: Path) -> None:
     assert (finding.check, finding.state) == ("windows", "failed")
 
 
+def test_windows_that_lie_ahead_of_the_clock(home: Path) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    _execute(home, "INSERT INTO cuts (tick, cutoff, load_seq) VALUES (?, ?, 1)", tomorrow, tomorrow)
+    finding = only(home)
+    assert (finding.check, finding.state) == ("windows", "failed")
+    assert "cdrelay publisher set-back" in finding.advice
+
+
 def test_a_webhook_whose_secret_cannot_be_read_is_named_by_its_partner(home: Path) -> None:
     _execute(home, "INSERT INTO partners (id, name, created_at) VALUES ('p', 'Unheard', '2026-01-01 00:00:00.000000')")
     columns = "partner_id, url, secret, resource_type, active, created_at"

@@ -1,7 +1,9 @@
 """The commands of `cdrelay publisher`: data on stdout, talk on stderr, and no secret anywhere."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,14 @@ def test_windows_are_sent_again_by_the_time_they_were_due(run: Run) -> None:
     with pytest.raises(WindowOutOfReach):
         run("send-again", "Reseller", "--from", "2020-01-01", "--to", "2020-01-02")
     assert run("send-again", "Reseller", "--from", "2020-01-02", "--to", "2020-01-01").exit_code == 2
+
+
+def test_windows_go_on_after_a_clock_that_was_ahead(run: Run, tmp_path: Path) -> None:
+    run("tick")
+    with closing(sqlite3.connect(tmp_path / "home" / "control.db")) as database, database:
+        in_a_year = "datetime(tick, '+1 year') || '.000000'"
+        database.execute(f"INSERT INTO cuts SELECT {in_a_year}, cutoff, load_seq, tick FROM cuts")
+    run("tick")
+    assert run("set-back", stdin="n\n").exit_code == 1
+    assert data(run("set-back", "--yes", "--json")) == {"ticks": 1, "deliveries": 0}
+    assert "0 ticks that were ahead are taken back" in run("set-back", stdin="y\n").stderr

@@ -7,14 +7,17 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from cdrelay.callbacks.bodies import PackedBody
 from cdrelay.callbacks.retry import Delivered
 from cdrelay.contract.windows import Period
+from cdrelay.control.tables import deliveries
 from cdrelay.lake.cut import Cut
 from cdrelay.publisher.delivery.deliveries import Attempt, delivery_id
 from cdrelay.publisher.delivery.outbox import Outbox
 from cdrelay.publisher.delivery.recording import Attempts, Judged
+from cdrelay.publisher.delivery.set_back import TakenBack, take_back_what_is_ahead
 from cdrelay.publisher.parties import Partner
 from tests.integration.publisher.publisher_bench import ORG, OTHER_ORG, START, Bench, ids, record, report_id
 
@@ -448,3 +451,51 @@ def test_that_the_clock_was_set_back_is_told_once_and_windows_go_on_when_it_has_
     bench.advance(minutes=50)
     assert ticker.tick_once().cut == 1
     assert windows(bench)[minutes(65)] == [report_id("meanwhile")]
+
+
+def test_after_a_clock_that_was_ahead_windows_go_on_at_once_and_nothing_is_missed(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.ticker().tick_once()
+    bench.spool(record("before the step", minutes(-2)))
+    bench.clock.advance(timedelta(hours=1))
+    bench.hook(bench.partner("set while it was ahead", [OTHER_ORG]))
+    bench.ticker().tick_once()
+    bench.spool(record("while it was ahead", minutes(1)))
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    bench.clock.set_back(timedelta(hours=1))
+    bench.spool(record("after it", minutes(3)), record("of the other", minutes(3), OTHER_ORG))
+    bench.advance(minutes=5)
+    assert bench.ticker().tick_once().cut == 0
+
+    taken = take_back_what_is_ahead(bench.foundation.database, bench.outbox, bench.clock, bench.settings.rules)
+    again = take_back_what_is_ahead(bench.foundation.database, bench.outbox, bench.clock, bench.settings.rules)
+
+    assert (taken.ticks, again) == (11, TakenBack(0, 0))
+    assert taken.deliveries > 0
+    assert sorted(bench.outbox.with_body()) == sorted(one.id for one in bench.outbox.latest())
+    assert {one.tick for one in bench.outbox.latest()} == {minutes(5), minutes(10)}
+    bench.ticker().tick_once()
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    came = [one for found in windows(bench).values() for one in found]
+    assert sorted(came) == sorted(map(report_id, ["before the step", "while it was ahead", "after it", "of the other"]))
+
+    bench.clock.advance(minutes(60) - bench.clock.now())
+    bench.spool(record("when its time comes", minutes(52)))
+    bench.ticker().tick_once()
+    assert report_id("when its time comes") in windows(bench)[minutes(60)]
+
+
+def test_what_waits_for_a_moment_ahead_is_due_at_once_when_that_is_taken_back(bench: Bench) -> None:
+    bench.hook(bench.partner())
+    bench.advance(minutes=5)
+    bench.ticker().tick_once()
+    (waiting,) = bench.outbox.latest()
+    with bench.foundation.database.write() as connection:
+        connection.execute(update(deliveries).values(next_attempt_at=bench.clock.now() + timedelta(days=1)))
+    assert bench.outbox.due(bench.clock.now()) == []
+
+    take_back_what_is_ahead(bench.foundation.database, bench.outbox, bench.clock, bench.settings.rules)
+
+    assert [one.delivery.id for one in bench.outbox.due(bench.clock.now())] == [waiting.id]

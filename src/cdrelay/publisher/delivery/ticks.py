@@ -132,7 +132,10 @@ class Ticker:
         """Tell once that nothing is cut for long: cuts only go forward, and the last one lies in the future."""
         ahead = last is not None and last.tick > self._clock.now() + self._rules.tick
         if last is not None and ahead and not self._ahead:
-            what = f"no window is cut before {last.tick:%Y-%m-%d %H:%M} UTC: the clock was ahead, and was set back"
+            what = (
+                f"no window is cut before {last.tick:%Y-%m-%d %H:%M} UTC: the clock was ahead, and was set back;"
+                " `cdrelay publisher set-back` goes on now"
+            )
             self._incidents.record("tick", what)
         self._ahead = ahead
 
