@@ -189,8 +189,8 @@ def test_windows_are_sent_again_by_the_time_they_were_due(run: Run) -> None:
 def test_windows_go_on_after_a_clock_that_was_ahead(run: Run, tmp_path: Path) -> None:
     run("tick")
     with closing(sqlite3.connect(tmp_path / "home" / "control.db")) as database, database:
-        in_a_year = "datetime(tick, '+1 year') || '.000000'"
-        database.execute(f"INSERT INTO cuts SELECT {in_a_year}, cutoff, load_seq, tick FROM cuts")
+        in_a_year = "INSERT INTO cuts SELECT datetime(tick, '+1 year') || '.000000', cutoff, load_seq, tick FROM cuts"
+        database.execute(in_a_year)
     run("tick")
     assert run("set-back", stdin="n\n").exit_code == 1
     assert data(run("set-back", "--yes", "--json")) == {"ticks": 1, "deliveries": 0}
