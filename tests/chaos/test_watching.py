@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.chaos.watching import DATABASE, DATABASE_LOG, MEMORY, PUBLISHER_MEMORY, Sample, course, courses, growth
+from tests.chaos.watching import (
+    DATABASE,
+    DATABASE_LOG,
+    FILLED_ROUNDS,
+    MEMORY,
+    PUBLISHER_MEMORY,
+    Sample,
+    course,
+    courses,
+    growth,
+)
 
 ROUNDS = 500
 MIB = 2**20
@@ -65,13 +75,16 @@ def test_memory_is_that_of_the_longest_life() -> None:
 
 
 def test_of_memory_counts_what_stays_and_not_what_a_load_takes_for_a_moment() -> None:
-    pids = [1] * ROUNDS
+    rounds, pids = range(FILLED_ROUNDS), [1] * FILLED_ROUNDS
     # In a third of the rounds, and in the end in two thirds.
-    busier = [(350.0 + 60 * ((number % 3 > 0) == (number >= 400))) * MIB for number in range(ROUNDS)]
-    leaking = [(350.0 + 60 * (number % 2) + number / 5) * MIB for number in range(ROUNDS)]
+    busier = [(350.0 + 60 * ((number % 3 > 0) == (number >= 800))) * MIB for number in rounds]
+    leaking = [(350.0 + 60 * (number % 2) + number / 5) * MIB for number in rounds]
 
     assert growth(samples(pids, **{PUBLISHER_MEMORY: busier}), 0) == []
     assert "grows: memory" in growth(samples(pids, **{PUBLISHER_MEMORY: leaking}), 0)[0]
+    while_its_lake_fills = samples(pids[1:], **{PUBLISHER_MEMORY: leaking[1:]})
+    assert growth(while_its_lake_fills, 0) == []
+    assert PUBLISHER_MEMORY in courses(while_its_lake_fills)
 
 
 def test_too_few_rounds_say_nothing() -> None:
