@@ -10,11 +10,12 @@ from rich.progress import track
 
 from cdrelay.cli.context import context_of
 from cdrelay.cli.output import show, talk
-from cdrelay.collector.aside import Aside
+from cdrelay.collector.aside import NO_JSON, Aside
 from cdrelay.collector.payload_history import payloads_named
 from cdrelay.collector.recount import Recount
 from cdrelay.lake.load_again import load_again
-from cdrelay.lake.quarantine import BODY, PutAside, Quarantine
+from cdrelay.lake.quarantine import PutAside, Quarantine
+from cdrelay.lake.quarantine_heads import BODY
 from cdrelay.lake.spool import Spooled
 from cdrelay.wiring.receiving import open_aside
 
@@ -25,7 +26,6 @@ AllOption = Annotated[bool, typer.Option("--all", help="All that is there.")]
 PayloadsArgument = Annotated[
     list[str] | None, typer.Argument(help="Payloads, as `list` names them.", metavar="PAYLOAD…")
 ]
-_NO_JSON = "is no list of records; it lies aside and cannot be loaded again"
 
 
 def _quarantine(typer_context: typer.Context) -> Quarantine:
@@ -50,7 +50,7 @@ def list_quarantine(
         for one in _quarantine(typer_context).list(most)
     ]
     rows += [
-        {"payload": one.envelope.id, "source": one.envelope.source, "index": 0, "field": BODY, "rule": _NO_JSON}
+        {"payload": one.envelope.id, "source": one.envelope.source, "index": 0, "field": BODY, "rule": NO_JSON}
         for one in _aside(typer_context).bodies(most)
     ]
     show(rows, as_json, "nothing is in quarantine")
@@ -92,7 +92,7 @@ def _as_put_aside(body: Spooled) -> PutAside:
         envelope.source,
         0,
         BODY,
-        _NO_JSON,
+        NO_JSON,
         body.body(),
         envelope.channel,
         envelope.received,

@@ -4,12 +4,16 @@ They are files like those of the spool (a line that says what it is, then the bo
 load reads.
 """
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from cdrelay.lake.spool import Envelope, Spool, Spooled
+
+NO_JSON = "is no list of records; it lies aside and cannot be loaded again"
+"""The rule that such a body breaks, as people are told it."""
 
 
 class Aside:
@@ -37,16 +41,12 @@ class Aside:
 
     def find(self, payload: str) -> Spooled | None:
         """The body that came as that payload; None when it is not here."""
-        return next((one for one in self.bodies() if one.envelope.id == payload), None)
+        named = [path for path in self._spool.waiting()[::-1] if path.stem.endswith(f"-{payload}")]
+        return next((one for one in _opened(named) if one.envelope.id == payload), None)
 
     def bodies(self, most: int | None = None) -> list[Spooled]:
         """The bodies, newest first."""
-        found = []
-        for path in self._spool.waiting()[::-1][:most]:
-            # Another request made room at the same moment, or the file is damaged.
-            with suppress(FileNotFoundError, msgspec.MsgspecError):
-                found.append(Spool.open(path))
-        return found
+        return list(_opened(self._spool.waiting()[::-1][:most]))
 
     def drop(self, payload: str) -> bool:
         """Remove the body that came as that payload; whether it was here."""
@@ -67,3 +67,10 @@ class Aside:
                 break
             kept, kept_bytes = kept + 1, kept_bytes + size
         return newest_first[kept:]
+
+
+def _opened(paths: Iterable[Path]) -> Iterator[Spooled]:
+    for path in paths:
+        # Another request made room at the same moment, or the file is damaged.
+        with suppress(FileNotFoundError, msgspec.MsgspecError):
+            yield Spool.open(path)

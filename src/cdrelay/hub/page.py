@@ -9,8 +9,8 @@ from cdrelay import __version__
 from cdrelay.collector.alarms.store import Alarm
 from cdrelay.contract.query import in_words
 from cdrelay.control.incidents import Incident
-from cdrelay.hub.ledger.addresses import NAVIGATION
 from cdrelay.hub.ledger.table import step_in_words
+from cdrelay.hub.navigation import COLLECTOR
 from cdrelay.hub.pages import TEMPLATES
 from cdrelay.hub.payload_figures import LoadedPayload
 from cdrelay.hub.standing import Standing, standing
@@ -91,7 +91,7 @@ def render(status: Status, address: str, *, paused: bool = False) -> str:
     """The page as HTML."""
     navigation = {"/": "The loop"}
     if status.collector is not None:
-        navigation |= NAVIGATION
+        navigation |= COLLECTOR
     if status.publisher is not None:
         navigation["/sign-in"] = "Sign in"
     page = page_context(status, address, paused=paused)

@@ -8,6 +8,7 @@ from fastapi import Response
 from fastapi.responses import RedirectResponse
 
 from cdrelay import __version__
+from cdrelay.hub.impersonal import impersonal
 from cdrelay.hub.relative_time import relative
 from cdrelay.hub.sign_in.sessions import SignedIn
 
@@ -36,6 +37,7 @@ TEMPLATES.filters["minute"] = lambda moment: f"{moment:%Y-%m-%d %H:%M}"
 TEMPLATES.filters["sentence"] = _sentence
 TEMPLATES.filters["moment"] = lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}"
 TEMPLATES.filters["relative"] = relative
+TEMPLATES.filters["impersonal"] = impersonal
 
 
 def page_headers(form_targets: Collection[str] = ()) -> dict[str, str]:

@@ -15,10 +15,9 @@ from cdrelay.contract.manifest import Manifest
 from cdrelay.errors import CdrelayError
 from cdrelay.lake.files import sync_folder, write_durably
 from cdrelay.lake.prepare import PayloadTally, Refused
+from cdrelay.lake.quarantine_heads import BODY
+from cdrelay.lake.quarantine_listing import Listing
 from cdrelay.lake.spool import AskedFor, Channel, ContentEncoding
-
-BODY = "body"
-"""Stands for the field where the body as a whole could not be read."""
 
 _PIECE = 3 * 2**20
 """Bytes, a multiple of 3, so that base64 of the pieces is that of the whole."""
@@ -65,8 +64,9 @@ class Quarantine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._counted: dict[str, tuple[tuple[int, int, int], int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
+        self.listing = Listing(folder)
+        """Which files are here, for whoever looks again and again."""
 
     def put(self, payload: PayloadTally, erase: Callable[[bytes], bytes] = bytes) -> None:
         """Keep a payload's refused records, or its whole body when that could not be read. Durable when it returns.
@@ -121,19 +121,11 @@ class Quarantine:
 
     def payloads(self) -> list[str]:
         """The payloads of which something is here, the one put aside last first."""
-        files = [(moment, file.stem) for file in self._folder.glob("*.ndjson") if (moment := _written_at(file))]
-        return [name for _, name in sorted(files, reverse=True)]
+        return [one.payload for one in self.listing.newest_first()]
 
     def number(self) -> int:
         """How many records are here now; a whole body counts as one. A file is read once, as long as it is the same."""
-        before, self._counted = self._counted, {}
-        for file in self._folder.glob("*.ndjson"):
-            with suppress(FileNotFoundError):  # loaded again or dropped meanwhile
-                found = file.stat()
-                version = found.st_ino, found.st_mtime_ns, found.st_size
-                same, lines = before.get(file.name, (None, 0))
-                self._counted[file.name] = version, lines if same == version else _lines(file)
-        return sum(lines for _version, lines in self._counted.values())
+        return sum(map(self.listing.lines, self.listing.newest_first()))
 
     def of_payload(self, payload_id: str, limit: int | None = None) -> Iterator[PutAside]:
         """The refused records of a payload, one in memory at a time. Raises NotInQuarantine."""
@@ -163,19 +155,6 @@ class Quarantine:
 
 
 _LINE = msgspec.json.Decoder(PutAside)
-
-
-def _written_at(file: Path) -> float:
-    """When; 0 for a file that is gone."""
-    try:
-        return file.stat().st_mtime
-    except FileNotFoundError:
-        return 0
-
-
-def _lines(file: Path) -> int:
-    with file.open("rb") as pieces:
-        return sum(piece.count(b"\n") for piece in iter(lambda: pieces.read(_PIECE), b""))
 
 
 def _read(line: bytes) -> PutAside:

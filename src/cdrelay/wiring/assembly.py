@@ -11,6 +11,7 @@ from cdrelay.hub.openapi import install_openapi
 from cdrelay.hub.routes import install_hub
 from cdrelay.hub.status import CollectorStores, PublisherStores, StatusSource
 from cdrelay.serving import Worker
+from cdrelay.wiring.collecting import install_collecting
 from cdrelay.wiring.collector import CollectorParts, collector_workers, install_collector, open_collector
 from cdrelay.wiring.foundation import Foundation, Role
 from cdrelay.wiring.ledger import install_ledger
@@ -53,6 +54,8 @@ def assemble(foundation: Foundation, roles: frozenset[Role]) -> Running:
         install_pages(app, foundation, publisher)
     if collector is not None:
         install_ledger(app, foundation, collector, pages="hub" in roles)
+    if "hub" in roles and collector is not None:
+        install_collecting(app, foundation, collector)
     install_openapi(app)
     return Running(foundation, app, workers, status, publisher, collector)
 

@@ -7,7 +7,7 @@ import pytest
 
 from cdrelay.collector.alarms import conditions
 from cdrelay.collector.alarms.facts import ComparedHour, Incomplete, KnownSource
-from cdrelay.collector.alarms.kinds import KINDS, page_of
+from cdrelay.collector.alarms.kinds import FIRST_STEPS, KINDS, page_of
 from cdrelay.collector.drift import DriftRow
 from cdrelay.collector.manifests import MissingWindow
 from cdrelay.contract.rules import Rules
@@ -76,6 +76,21 @@ def test_every_kind_of_alarm_has_a_page_that_says_what_to_do(kind: str) -> None:
     assert all(heading in text for heading in ("**What it means.**", "**Where to look.**", "**What to do.**"))
     assert "**It is over" in text
     assert f"`{kind}`" in (ROOT / "docs" / "alarms.md").read_text("utf-8")
+
+
+def test_every_kind_of_alarm_says_what_to_do_first_and_no_other_does() -> None:
+    assert FIRST_STEPS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_to_do_first_is_short_and_what_the_page_of_the_kind_says(kind: str) -> None:
+    first, page = FIRST_STEPS[kind], (ROOT / page_of(kind)).read_text("utf-8")
+    assert 20 < len(first) < 260
+    assert first.endswith(".")
+    code = first.split("`")[1::2]
+    assert first.count("`") == 2 * len(code)
+    for typed in code:
+        assert typed in page, f"{typed!r} is not in {page_of(kind)}"
 
 
 def test_a_window_that_others_came_after_is_missing_once_it_is_late() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 import structlog
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from cdrelay.clock import Clock
 from cdrelay.collector.alarms.kinds import Cause
@@ -102,6 +102,36 @@ class Alarms:
     def standing(self) -> list[Alarm]:
         """Those whose cause is there, the oldest first."""
         return self._read(select(alarms).where(_STANDING).order_by(alarms.c.raised_at, alarms.c.id))
+
+    def standing_of_each_kind(self, most: int) -> list[tuple[int, list[Alarm]]]:
+        """By kind, in the order of their names: how many stand, and so many of them at most, the oldest first."""
+        numbers = select(alarms.c.kind, func.count()).where(_STANDING).group_by(alarms.c.kind).order_by(alarms.c.kind)
+        found = []
+        with self._database.read() as connection:
+            for kind, number in connection.execute(numbers).all():
+                of_kind = select(alarms).where(_STANDING, alarms.c.kind == kind)
+                oldest = connection.execute(of_kind.order_by(alarms.c.raised_at, alarms.c.id).limit(most))
+                found.append((number, [_alarm(row) for row in oldest]))
+        return found
+
+    def ended_since(self, moment: datetime, most: int) -> tuple[int, list[Alarm]]:
+        """How many were over after `moment`, and so many of them at most, the last to end first."""
+        ended = alarms.c.cleared_at > moment
+        # The rows of many are not looked at: which they are is decided by their ends alone.
+        last = select(alarms.c.id).where(ended).order_by(alarms.c.cleared_at.desc(), alarms.c.id.desc()).limit(most)
+        wanted = select(alarms).where(alarms.c.id.in_(last)).order_by(alarms.c.cleared_at.desc(), alarms.c.id.desc())
+        with self._database.read() as connection:
+            number = connection.scalar(select(func.count()).where(ended)) or 0
+            return number, [_alarm(row) for row in connection.execute(wanted)]
+
+    def standing_by_subject(self) -> dict[str, list[str]]:
+        """The kinds that stand, in the order of their names, by what they are about."""
+        found: dict[str, list[str]] = {}
+        asked = select(alarms.c.subject, alarms.c.kind).where(_STANDING).order_by(alarms.c.kind)
+        with self._database.read() as connection:
+            for subject, kind in connection.execute(asked):
+                found.setdefault(subject, []).append(kind)
+        return found
 
     def latest(self, most: int = 100) -> list[Alarm]:
         """The last ones, standing or not, the newest first."""

@@ -1,7 +1,6 @@
 """Where each page of the ledger is, and reading what stands in an address. Pure."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
@@ -10,8 +9,6 @@ from cdrelay.contract.organization_ids import organization_uuid
 PATH = "/ledger"
 TRACE_PATH = "/trace"
 DRIFT_PATH = "/drift"
-NAVIGATION: Mapping[str, str] = {"/": "The loop", PATH: "Ledger", TRACE_PATH: "Trace", DRIFT_PATH: "Drift"}
-"""The pages of a collector, for whoever comes by."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{3})?)?Z", re.ASCII)
 _ORGANIZATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 

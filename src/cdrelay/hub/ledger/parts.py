@@ -16,7 +16,8 @@ from cdrelay.collector.trace import Tracing
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
 from cdrelay.control.database import Database
-from cdrelay.hub.ledger.addresses import NAVIGATION, PATH, read_organization
+from cdrelay.hub.ledger.addresses import PATH, read_organization
+from cdrelay.hub.navigation import COLLECTOR
 from cdrelay.hub.pages import render_page
 from cdrelay.lake.origins import Origins
 
@@ -61,7 +62,7 @@ def no_organization(source: str, org_uuid: str) -> str:
 
 def page(template: str, *, status: int = 200, path: str = PATH, now: datetime, **context: Any) -> Response:
     """A page of the ledger; `path` is that of the navigation."""
-    return render_page(f"ledger/{template}", None, status=status, path=path, navigation=NAVIGATION, now=now, **context)
+    return render_page(f"ledger/{template}", None, status=status, path=path, navigation=COLLECTOR, now=now, **context)
 
 
 def unknown(now: datetime, reason: str) -> Response:

@@ -1,12 +1,10 @@
 """The pages of the ledger. Addresses that lead to nothing get a page that says so."""
 
-import re
-from collections.abc import Callable
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.hub.answering import answered, page_number
 from cdrelay.hub.ledger.addresses import DRIFT_PATH, PATH, TRACE_PATH
 from cdrelay.hub.ledger.asked import Asked
 from cdrelay.hub.ledger.drift_page import drift_page
@@ -15,8 +13,7 @@ from cdrelay.hub.ledger.map_page import map_page
 from cdrelay.hub.ledger.organization_page import organization_page
 from cdrelay.hub.ledger.parts import LedgerParts
 from cdrelay.hub.ledger.trace_page import trace_form, trace_page
-from cdrelay.hub.page import render_unavailable
-from cdrelay.hub.pages import page_headers, see_other
+from cdrelay.hub.pages import see_other
 
 
 def ledger_router(parts: LedgerParts) -> APIRouter:
@@ -25,17 +22,17 @@ def ledger_router(parts: LedgerParts) -> APIRouter:
 
     @router.get(PATH)
     def shown(request: Request) -> Response:
-        return _answered(lambda: map_page(parts, Asked.read(request.query_params)))
+        return answered(lambda: map_page(parts, Asked.read(request.query_params)))
 
     @router.get(PATH + "/{source}/{organization}")
     def organization(request: Request, source: str, organization: str) -> Response:
         until = request.query_params.get("until", "")
-        return _answered(lambda: organization_page(parts, source, organization.lower(), until))
+        return answered(lambda: organization_page(parts, source, organization.lower(), until))
 
     @router.get(PATH + "/{source}/{organization}/{hour}")
     def hour(request: Request, source: str, organization: str, hour: str) -> Response:
-        number = _number(request.query_params.get("page", ""))
-        return _answered(lambda: hour_page(parts, source, organization.lower(), hour, number))
+        number = page_number(request.query_params.get("page", ""))
+        return answered(lambda: hour_page(parts, source, organization.lower(), hour, number))
 
     @router.get(TRACE_PATH)
     def ask(request: Request) -> Response:
@@ -45,21 +42,10 @@ def ledger_router(parts: LedgerParts) -> APIRouter:
     @router.get(TRACE_PATH + "/{report_id}")
     def trace(request: Request, report_id: str) -> Response:
         at = request.query_params.get("at", "")
-        return _answered(lambda: trace_page(parts, report_id, at))
+        return answered(lambda: trace_page(parts, report_id, at))
 
     @router.get(DRIFT_PATH)
     def drift() -> Response:
-        return _answered(lambda: drift_page(parts))
+        return answered(lambda: drift_page(parts))
 
     return router
-
-
-def _answered(make: Callable[[], Response]) -> Response:
-    try:
-        return make()
-    except DatabaseUnavailable as error:
-        return Response(render_unavailable(str(error)), 503, page_headers(), "text/html; charset=utf-8")
-
-
-def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"[1-9][0-9]{0,6}", text, re.ASCII) else 1

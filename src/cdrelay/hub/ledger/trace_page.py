@@ -11,6 +11,7 @@ from cdrelay.collector.errors import NoReportId
 from cdrelay.collector.ledger_rows import LedgerRow
 from cdrelay.collector.trace import Elsewhere, VersionTrace
 from cdrelay.contract.windows import Period, floor_to
+from cdrelay.hub.collecting.addresses import payload_address
 from cdrelay.hub.ledger.addresses import TRACE_PATH, hour_address, organization_address, read_moment
 from cdrelay.hub.ledger.parts import LedgerParts, page
 
@@ -128,4 +129,5 @@ def _counted(row: LedgerRow) -> Step:
 
 def _elsewhere(one: Elsewhere) -> Step:
     facts = (f"payload {one.payload}, source {one.source}", *([one.reason] if one.reason else ()))
-    return Step(one.received_at, "warn", _PLACES[one.place], facts)
+    leads = None if one.place == "spool" else payload_address(one.payload)
+    return Step(one.received_at, "warn", _PLACES[one.place], facts, leads)
