@@ -108,6 +108,7 @@ async def _token_revoked(page: Page) -> None:
     await page.goto("/tokens")
     await page.get_by_label("Label", exact=True).fill("Of a program that is gone")
     await _press(page, "Make a token")
+    await page.locator("summary", has_text="Revoke").first.click()
     await _press(page, "Revoke")
 
 

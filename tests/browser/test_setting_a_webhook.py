@@ -118,7 +118,11 @@ async def test_a_secret_is_rotated_and_the_rotation_ended(
         callback.answers.append(Answer(401))  # a listener that knows the old one only
         await arrived(callback, signed_with("new"))
         await arrived(callback, signed_with("old"))
-        await page.get_by_role("button", name="End it now").click()
+        await page.locator("summary", has_text="End it now").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".ask")).to_contain_text("the old one is forgotten. This cannot be undone.")
+        await tab_to(page, "End the old secret")
+        await page.keyboard.press("Enter")
         await expect(page.get_by_role("status")).to_contain_text("no longer valid")
         await expect(page.locator(".notice.warn")).to_have_count(0)
 

@@ -37,9 +37,11 @@ def require_callback_url(url: str, *, allow_http: bool, called: str = "the callb
         raise CallbackRefused(f"{called} must have at most {_LONGEST_URL} characters, all ASCII, without spaces")
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise CallbackRefused(f"{called} makes no sense: {error}") from error
+    if port == 0:
+        raise CallbackRefused(f"{called} has port 0, to which nobody listens; a port is 1 to 65535")
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_http):
         raise CallbackRefused(f"{called} must begin with https://")
     if not host:

@@ -9,6 +9,7 @@ import typer
 
 from cdrelay import wiring
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.parties import directory_of
 from cdrelay.publisher.access.administrators import Administrators
@@ -18,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Who may sign in at the hub for a p
 
 EmailArgument = Annotated[str, typer.Argument(help="The administrator's e-mail address.", metavar="EMAIL")]
 PasswordFileOption = Annotated[
-    Path | None, typer.Option("--password-file", help="File with the password; - reads it from stdin.")
+    Path | None, path_option("--password-file", help="File with the password; - reads it from stdin.")
 ]
 PromptOption = Annotated[bool, typer.Option("--prompt", help="Ask for the password.")]
 OrganizationsOption = Annotated[

@@ -17,6 +17,7 @@ from cdrelay.backup.restoring import restore as restore_home
 from cdrelay.backup.snapshot import HomeState, home_state
 from cdrelay.backup.writing import BackupFolder, Written, tar_file, write_tar
 from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.given_paths import path_argument, path_option
 from cdrelay.cli.output import print_json, talk
 from cdrelay.wiring.keeping import halves_to_copy, installation_of
 
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 SourceArgument = Annotated[
-    Path, typer.Argument(help="A backup: a folder, a tar file, or - for a tar on stdin.", metavar="SOURCE")
+    Path, path_argument(help="A backup: a folder, a tar file, or - for a tar on stdin.", metavar="SOURCE")
 ]
 
 
@@ -47,7 +48,7 @@ def make(
     typer_context: typer.Context,
     target: Annotated[
         Path,
-        typer.Argument(
+        path_argument(
             help="A folder, where the next backup copies only what is new; a file ending in .tar; or - for stdout.",
             metavar="TARGET",
         ),
@@ -140,9 +141,9 @@ def verify_backup(source: SourceArgument, as_json: JsonOption = False) -> None:
 
 def restore(
     source: SourceArgument,
-    home: Annotated[Path, typer.Option("--home", help="The new home folder: empty, or not there yet.")],
+    home: Annotated[Path, path_option("--home", help="The new home folder: empty, or not there yet.")],
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="The secret.key of the home, where the backup is without it.")
+        Path | None, path_option("--key-file", help="The secret.key of the home, where the backup is without it.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

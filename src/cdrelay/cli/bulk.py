@@ -8,6 +8,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_argument
 from cdrelay.cli.output import print_json, talk
 from cdrelay.publisher.bulk.changes import Plan
 from cdrelay.publisher.bulk.formats import Document, Format, read_document, write_document
@@ -29,7 +30,7 @@ def _bulk(typer_context: typer.Context) -> Bulk:
 @app.command("import")
 def import_directory(
     typer_context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="JSON, or CSV with one kind; - reads stdin.", metavar="FILE")],
+    file: Annotated[Path, path_argument(help="JSON, or CSV with one kind; - reads stdin.", metavar="FILE")],
     *,
     kind: KindOption = None,
     file_format: Annotated[Format | None, typer.Option("--format", help="Else what the name ends in.")] = None,
@@ -83,7 +84,7 @@ def _bring(bulk: Bulk, document: Document, *, remove_missing: bool, strict: bool
 @app.command("export")
 def export_directory(
     typer_context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Where to; else stdout.", metavar="FILE")] = None,
+    file: Annotated[Path | None, path_argument(help="Where to; else stdout.", metavar="FILE")] = None,
     *,
     kind: KindOption = None,
     file_format: Annotated[Format | None, typer.Option("--format", help="Else what the name ends in.")] = None,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_option, require_one_stdin
 from cdrelay.cli.output import print_json, print_table, secret_given, show, talk
 from cdrelay.cli.period import read_moment
 from cdrelay.collector.source_settings import FEED_TYPES, KINDS, in_words
@@ -21,16 +22,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 NameArgument = Annotated[str, typer.Argument(help="The source's name, as in /webhooks/NAME.", metavar="NAME")]
 _SHOWN = "It shows in the process list and the shell's history; prefer the file."
 SecretOption = Annotated[str | None, typer.Option("--secret", help=f"Secret of the webhook. {_SHOWN}")]
-SecretFileOption = Annotated[
-    Path | None, typer.Option("--secret-file", help="File with the secret; - is stdin.", metavar="PATH")
-]
+SecretFileOption = Annotated[Path | None, path_option("--secret-file", help="File with the secret; - is stdin.")]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", help=f"Access token by itself; `cdrelay collector login` gets one that lasts. {_SHOWN}"),
 ]
-TokenFileOption = Annotated[
-    Path | None, typer.Option("--token-file", help="File with the token; - is stdin.", metavar="PATH")
-]
+TokenFileOption = Annotated[Path | None, path_option("--token-file", help="File with the token; - is stdin.")]
 ApiOption = Annotated[
     str | None,
     typer.Option("--api", help="Where the provider's endpoints are, e.g. https://analytics.webexapis.com."),
@@ -193,6 +190,7 @@ def _given(
     org: str | None,
     since: str | None,
 ) -> SourceChange:
+    require_one_stdin(secret_file=secret_file, token_file=token_file)
     return SourceChange(
         secret=secret_given("secret", secret, secret_file),
         api=api,

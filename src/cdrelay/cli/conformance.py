@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 from yarl import URL
 
+from cdrelay.cli.given_paths import path_option, require_one_stdin
 from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import print_json, secret_given, talk
 from cdrelay.clock import SystemClock
@@ -38,7 +39,9 @@ _COULD_NOT_RUN = 2
 _COLOURS: dict[Verdict, str] = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
-JunitOption = Annotated[Path | None, typer.Option("--junit", help="Write a JUnit XML report there, too.")]
+JunitOption = Annotated[
+    Path | None, path_option("--junit", help="Write a JUnit XML report there, too.", metavar="FILE")
+]
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", help="Run this check alone; give it several times for several.")
 ]
@@ -52,7 +55,7 @@ def receiver(
         str | None, typer.Option("--secret", help="The secret it verifies signatures with; none: it takes all.")
     ] = None,
     secret_file: Annotated[
-        Path | None, typer.Option("--secret-file", help="A file that holds the secret; - is stdin.")
+        Path | None, path_option("--secret-file", help="A file that holds the secret; - is stdin.")
     ] = None,
     answer_within: Annotated[
         float, typer.Option("--answer-within", min=0.1, max=3600, help="Seconds in which a delivery must be answered.")
@@ -85,7 +88,7 @@ def publisher(
     url: Annotated[str | None, typer.Argument(help="Scheme and host of the partner endpoints.", metavar="URL")] = None,
     token: Annotated[str | None, typer.Option("--token", help="A partner access token.")] = None,
     token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="A file that holds the token; - is stdin.")
+        Path | None, path_option("--token-file", help="A file that holds the token; - is stdin.")
     ] = None,
     org: Annotated[
         str | None, typer.Option("--org", help="Ask for records of this organization; else of those with the most.")
@@ -109,7 +112,7 @@ def publisher(
         str | None, typer.Option("--secret", help="The secret its webhook is set up with; none: unsigned deliveries.")
     ] = None,
     secret_file: Annotated[
-        Path | None, typer.Option("--secret-file", help="A file that holds the secret; - is stdin.")
+        Path | None, path_option("--secret-file", help="A file that holds the secret; - is stdin.")
     ] = None,
     seconds: Annotated[
         float | None,
@@ -132,6 +135,7 @@ def publisher(
     if show_list:
         _show_checks(checks, as_json)
         return
+    require_one_stdin(token_file=token_file, secret_file=secret_file)
     address, key = _address(url), secret_given("token", token, token_file)
     if not key:
         raise typer.BadParameter("give --token or --token-file", param_hint="--token")

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.organizations import whole_organization
 from cdrelay.cli.output import print_json, print_table, show, talk
 from cdrelay.control.erasures import Erasure, Erasures
@@ -28,7 +29,7 @@ def erase(
     typer_context: typer.Context,
     person: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
             "--person-file",
             help="File with what the person is known by, one a line: numbers, names, mail addresses, User UUIDs."
             " - is stdin. Without it they are asked for. They are no arguments, because others could see those.",

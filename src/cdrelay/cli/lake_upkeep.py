@@ -10,6 +10,7 @@ from rich.progress import Progress
 from cdrelay.cli.context import Context, context_of
 from cdrelay.cli.output import print_json, show, talk
 from cdrelay.cli.records import HalfOption
+from cdrelay.control.clock_seen import in_words
 from cdrelay.lake.encryption import LakeKeys
 from cdrelay.lake.export import LakeMissing
 from cdrelay.lake.statements import key_of
@@ -39,14 +40,27 @@ def files(typer_context: typer.Context, half: HalfOption = "collector", as_json:
 
 
 @app.command("upkeep")
-def upkeep(typer_context: typer.Context, half: HalfOption = "collector", as_json: JsonOption = False) -> None:
+def upkeep(
+    typer_context: typer.Context,
+    half: HalfOption = "collector",
+    clock_is_right: Annotated[
+        bool,
+        typer.Option("--clock-is-right", help="Remove by age again at once, in both halves, though the clock leapt."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Merge small files, let go of what is past its time, and delete old files from the disk, all at once.
 
-    The server does it bit by bit while it loads; loads wait while this runs.
+    The server does it bit by bit while it loads; loads wait while this runs. For a day after the clock leapt ahead by
+    more than a day nothing goes by its age.
     """
-    report = _store(context_of(typer_context), half).loader.keep_up()
+    context = context_of(typer_context)
+    store, foundation = _store(context, half), context.foundation()
+    if clock_is_right:
+        foundation.seen_clock.believe(foundation.clock.now())
+    report, leap = store.loader.keep_up(), foundation.seen_clock.leap()
     if as_json:
-        print_json(asdict(report))
+        print_json(asdict(report) | {"removal_waits_until": leap and leap.until})
         return
     talk.print(
         f"{report.files_before:,} files before, {report.files_after:,} now; {report.files_merged:,} were merged,"
@@ -54,6 +68,8 @@ def upkeep(typer_context: typer.Context, half: HalfOption = "collector", as_json
         f" {report.files_deleted:,} old files were deleted from the disk",
         highlight=False,
     )
+    if leap is not None:
+        talk.print(f"{in_words(leap)}; if it is right: --clock-is-right", highlight=False)
 
 
 @app.command("encrypt")

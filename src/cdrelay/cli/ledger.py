@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.heat_lines import heat_lines, legend_lines, step_for
 from cdrelay.cli.organizations import OrganizationOption, one_organization
 from cdrelay.cli.output import print_json, show, talk
@@ -176,7 +177,7 @@ def certificate(
     source: Annotated[
         str | None, typer.Option("--source", help="As this source knows it; needed where there are several.")
     ] = None,
-    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it there as PDF.", metavar="FILE")] = None,
+    pdf: Annotated[Path | None, path_option("--pdf", help="Write it there as PDF.", metavar="FILE")] = None,
     as_json: JsonOption = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 unless it says complete.")] = False,
 ) -> None:

@@ -49,6 +49,6 @@ def summary(status: dict[str, Any]) -> str:
     deliveries, ledger = publisher["deliveries"], collector["ledger"]
     return (
         f"in {publisher['records']:,} · windows {publisher['windows']:,} · delivered {deliveries['delivered']:,}"
-        f" (pending {deliveries['pending']:,}, failed {deliveries['failed']:,}) · stored {collector['records']:,}"
+        f" (waiting {deliveries['pending']:,}, failed {deliveries['failed']:,}) · stored {collector['records']:,}"
         f" · confirmed {collector['confirmed']:,}, windows short {ledger['short']:,}, lost {ledger['lost']:,}"
     )

@@ -19,7 +19,7 @@ def remove_partner(
 ) -> None:
     """Remove a partner with administrators, tokens, relations, licences, webhook and all deliveries, also past ones.
 
-    What is pending is not sent. Customer organizations and their records stay. There is no way back: `cdrelay publisher
+    What waits is not sent. Customer organizations and their records stay. There is no way back: `cdrelay publisher
     webhook deactivate` only stops deliveries, and relations can be ended.
     """
     if as_json and not (dry_run or yes):

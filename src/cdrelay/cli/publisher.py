@@ -13,6 +13,7 @@ import typer
 from cdrelay import wiring
 from cdrelay.cli import partner_removal
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.late import LateGroup
 from cdrelay.cli.output import print_json, secret_given, show, talk
 from cdrelay.cli.parties import directory_of
@@ -184,7 +185,7 @@ def set_webhook(
     url: Annotated[str, typer.Argument(help="The callback URL.", metavar="URL")],
     *,
     secret_file: Annotated[
-        Path | None, typer.Option("--secret-file", help="File with the secret to sign with; - reads it from stdin.")
+        Path | None, path_option("--secret-file", help="File with the secret to sign with; - reads it from stdin.")
     ] = None,
     secret: Annotated[str | None, typer.Option("--secret", help="The secret; others can see it here.")] = None,
     unsigned: Annotated[bool, typer.Option("--unsigned", help="Deliver without a signature.")] = False,
@@ -228,7 +229,7 @@ def show_webhook(typer_context: typer.Context, partner: PartnerArgument, as_json
 
 @webhook_app.command("remove")
 def remove_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
-    """Remove a partner's webhook; what is pending is not sent."""
+    """Remove a partner's webhook; what waits is not sent."""
     directory = directory_of(typer_context)
     _parts(typer_context).webhooks.remove(directory.partner(partner).id)
     talk.print("removed")
@@ -236,7 +237,7 @@ def remove_webhook(typer_context: typer.Context, partner: PartnerArgument) -> No
 
 @webhook_app.command("activate")
 def activate_webhook(typer_context: typer.Context, partner: PartnerArgument) -> None:
-    """Switch a webhook on; what is pending is sent."""
+    """Switch a webhook on; what waits is sent."""
     _switch(typer_context, partner, active=True)
 
 

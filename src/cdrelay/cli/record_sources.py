@@ -8,6 +8,7 @@ import typer
 
 from cdrelay import wiring
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.output import print_json, secret_given, show, talk, unreadable
 from cdrelay.cli.period import read_moment
 from cdrelay.contract.times import write_time
@@ -36,7 +37,7 @@ OrgOption = Annotated[
 ]
 OrgMapOption = Annotated[
     Path | None,
-    typer.Option("--org-map", help="CSV of rules: field,value,org, such as accountcode,acme,UUID.", metavar="PATH"),
+    path_option("--org-map", help="CSV of rules: field,value,org, such as accountcode,acme,UUID."),
 ]
 ZoneOption = Annotated[
     str | None, typer.Option("--time-zone", help="Of times that say none, such as Europe/Berlin. UTC unless said.")
@@ -44,9 +45,7 @@ ZoneOption = Annotated[
 TokenOption = Annotated[
     str | None, typer.Option("--token", help="Access token of the provider. Others can see it here; prefer the file.")
 ]
-TokenFileOption = Annotated[
-    Path | None, typer.Option("--token-file", help="File with the token; - is stdin.", metavar="PATH")
-]
+TokenFileOption = Annotated[Path | None, path_option("--token-file", help="File with the token; - is stdin.")]
 SinceOption = Annotated[
     str | None,
     typer.Option("--since", help="Pull from this time on, UTC; else as far back as the provider lets."),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cdrelay.cli.context import Context, context_of
+from cdrelay.cli.given_paths import path_option
 from cdrelay.cli.organizations import OrganizationOption, one_organization
 from cdrelay.cli.output import print_json, print_table, talk
 from cdrelay.cli.period import FromOption, ToOption, read_period
@@ -29,9 +30,9 @@ def _reader(context: Context, half: HalfName) -> Reader:
 
 def export(
     typer_context: typer.Context,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write; - is stdout (not for Parquet).")
-    ] = Path("-"),
+    output: Annotated[Path, path_option("--output", "-o", help="File to write; - is stdout (not for Parquet).")] = Path(
+        "-"
+    ),
     form: Annotated[
         Format, typer.Option("--format", "-f", help="Typed columns, or the wire format as NDJSON.")
     ] = "ndjson",

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingCo
 from rich.progress import Progress as Bars
 
 from cdrelay.cli.context import context_of
+from cdrelay.cli.given_paths import path_argument
 from cdrelay.cli.output import print_json, print_table, talk
 from cdrelay.collector.report_import import ReportImport, open_reports
 from cdrelay.records.identity import Plausible
@@ -19,7 +20,7 @@ from cdrelay.wiring.foundation import load_limits
 
 def import_reports(
     typer_context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="CSV files of the report, or zips of them.", metavar="FILE...")],
+    files: Annotated[list[Path], path_argument(help="CSV files of the report, or zips of them.", metavar="FILE...")],
     *,
     source: Annotated[str, typer.Option("--source", help="The source whose customers' records these are.")],
     dry_run: Annotated[

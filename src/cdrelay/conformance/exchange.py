@@ -69,6 +69,8 @@ def read_url(text: str) -> URL:
         raise ValueError(f"{text!r} is no http or https address: {error}") from error
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError(f"{text!r} is no http or https address")
+    if not url.port:
+        raise ValueError(f"{text!r} has port 0, to which nobody listens; a port is 1 to 65535")
     return url
 
 

@@ -36,7 +36,9 @@ def checked_base(api: str) -> str:
     """
     parts = _split(api.strip())
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AddressRefused("the api address must look like https://analytics.webexapis.com")
+        raise AddressRefused(
+            "the api address must look like https://analytics.webexapis.com, its port, if any, of 1 to 65535"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise AddressRefused("the api address has no user, query or fragment; the token is given by itself")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -54,7 +56,9 @@ def checked_address(address: str, what: str) -> str:
     """
     parts = _split(address.strip())
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise AddressRefused(f"the address of {what} must look like https://webexapis.com/v1/…")
+        raise AddressRefused(
+            f"the address of {what} must look like https://webexapis.com/v1/…, its port, if any, of 1 to 65535"
+        )
     if parts.username or parts.password or parts.fragment:
         raise AddressRefused(f"the address of {what} has no user and no fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -69,10 +73,10 @@ def _split(address: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(address)
-        _ = parts.port  # computed late, and raises for a port that is none
+        port = parts.port  # computed late, and raises for a port that is none
     except ValueError:
         return None
-    return parts
+    return None if port == 0 else parts
 
 
 def _next(asked: str, link: str) -> SplitResult | None:

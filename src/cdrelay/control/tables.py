@@ -560,6 +560,17 @@ forgotten_sums = Table(
     comment="What rows that are gone had added to numbers that only grow.",
 )
 
+clock_seen = Table(
+    "clock_seen",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="1: there is one row"),
+    Column("seen_at", UtcDateTime, nullable=False, comment="what the clock said when it was last seen"),
+    Column("leapt_from", UtcDateTime, comment="what it said before a leap that is not believed yet"),
+    Column("leapt_to", UtcDateTime, comment="and after it"),
+    Column("until", UtcDateTime, comment="nothing is removed by its age before; none: no leap"),
+    comment="What this machine's clock said, for what is removed by its age.",
+)
+
 incidents = Table(
     "incidents",
     metadata,

@@ -17,6 +17,7 @@ ALL: tuple[Check, ...] = (
     home.half_written_files,
     control_database.control_database,
     control_database.schema,
+    control_database.removal_by_age,
     control_database.write_access,
     control_database.secrets,
     lakes.lakes,

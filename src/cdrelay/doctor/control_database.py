@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
+from cdrelay.control.clock_seen import ADVICE, in_words, unbelieved_leap
 from cdrelay.control.database import DatabaseUnavailable
 from cdrelay.control.sealed import sealed_secrets
 from cdrelay.control.secrets_at_rest import SecretUnreadable
-from cdrelay.control.tables import partners, webhooks
+from cdrelay.control.tables import clock_seen, partners, webhooks
 from cdrelay.doctor.findings import Examined, Finding, some
 
 _BACKUP = "docs/backup.md"
@@ -56,6 +57,22 @@ def schema(examined: Examined) -> Iterator[Finding]:
     else:
         what = f"the control database has version {there}, which this program does not know"
         yield Finding("schema", "failed", what, "install the newer version of cdrelay that has written it")
+
+
+def removal_by_age(examined: Examined) -> Iterator[Finding]:
+    """Whether it waits for a clock that leapt ahead."""
+    if not (examined.home / "control.db").exists():
+        return
+    with examined.database.read() as connection:
+        if not inspect(connection).has_table(clock_seen.name):
+            return  # of an older version; the schema says so
+    if (leap := unbelieved_leap(examined.database)) is None:
+        yield Finding("removal by age", "ok", "the clock is believed")
+    elif examined.clock.now() < leap.until:
+        advice = f"set the clock, or, if it is right: {ADVICE}"
+        yield Finding("removal by age", "warning", in_words(leap), advice, "docs/operations/clock-ahead.md")
+    else:
+        yield Finding("removal by age", "ok", "goes on with the next upkeep")
 
 
 def write_access(examined: Examined) -> Iterator[Finding]:

@@ -19,6 +19,11 @@ _FAIL = "docs/operations/deliveries-fail.md"
 _LATE_TICKS = 12
 _UNCUT_TICKS = 3
 _READ_AT_MOST = 10_000
+_ON_DAMAGE: dict[str, tuple[str, State]] = {
+    # No one else has what partners were never sent; the collector's provider still has it.
+    "publisher": ("its records are in no window, count or answer: hand them in again; then delete them", "failed"),
+    "collector": ("`cdrelay reconcile` fetches what was in them, within 48 hours; then delete them", "warning"),
+}
 
 
 def spools(examined: Examined) -> Iterator[Finding]:
@@ -44,8 +49,8 @@ def _spool(examined: Examined, half: str, folder: Path) -> Iterator[Finding]:
             oldest = min(oldest, received) if oldest else received
     if damaged:
         what = f"{len(damaged)} files are damaged, and no load can read them: {some(damaged)}"
-        advice = "`cdrelay reconcile` fetches what was in them, within 48 hours; then delete them"
-        yield Finding(check, "warning", what, advice, "docs/operations/doctor.md#spool")
+        advice, state = _ON_DAMAGE[half]
+        yield Finding(check, state, what, advice, "docs/operations/doctor.md#spool")
     late = oldest is not None and examined.clock.now() - oldest > WAITING_TICKS * examined.settings.rules.tick
     if oldest is not None and late:
         what = f"{len(waiting):,} payloads wait, the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
@@ -60,7 +65,8 @@ def refused(examined: Examined) -> Iterator[Finding]:
     for half in examined.halves():
         number = len(list((examined.home / half / "quarantine").glob("*.ndjson")))
         state: State = "warning" if number else "ok"
-        advice = f"look at them: `cdrelay {half} quarantine --help`" if half == "collector" and number else ""
+        looking = "collector quarantine --help" if half == "collector" else "publisher source refused"
+        advice = f"look at them: `cdrelay {looking}`" if number else ""
         what = f"records of {number:,} payloads are in quarantine"
         yield Finding(f"{half} quarantine", state, what, advice, "docs/operations/quarantine.md" if number else "")
     number = len(list((examined.home / "collector" / "aside").glob("*.payload")))
@@ -71,7 +77,7 @@ def refused(examined: Examined) -> Iterator[Finding]:
 
 
 def windows(examined: Examined) -> Iterator[Finding]:
-    """Windows are cut: while they are not, nothing is delivered, and nothing pending says so."""
+    """Windows are cut: while they are not, nothing is delivered, and nothing that waits says so."""
     if not (examined.home / "publisher" / "outbox").is_dir():
         return
     last = Cuts(examined.database).last()
@@ -93,7 +99,7 @@ def windows(examined: Examined) -> Iterator[Finding]:
 
 
 def outbox(examined: Examined) -> Iterator[Finding]:
-    """Deliveries that are pending have their bodies; none is pending for long."""
+    """Deliveries that wait have their bodies; none waits for long."""
     folder = examined.home / "publisher" / "outbox"
     if not folder.is_dir():
         return
@@ -110,15 +116,15 @@ def outbox(examined: Examined) -> Iterator[Finding]:
             select(partners.c.name).join(webhooks, webhooks.c.partner_id == partners.c.id).where(~webhooks.c.active)
         ).all()
     if missing:
-        what = f"the bodies of {len(missing)} pending deliveries are gone: {some(sorted(missing))}"
+        what = f"the bodies of {len(missing)} waiting deliveries are gone: {some(sorted(missing))}"
         advice = "send their windows again: `cdrelay publisher send-again`"
         yield Finding("outbox", "failed", what, advice, _FAIL)
     late = oldest is not None and examined.clock.now() - oldest > _LATE_TICKS * examined.settings.rules.tick
     if late:
-        what = f"{len(before):,} deliveries are pending, the oldest of a window until {oldest:%Y-%m-%d %H:%M} UTC"
+        what = f"{len(before):,} deliveries wait, the oldest of a window until {oldest:%Y-%m-%d %H:%M} UTC"
         yield Finding("outbox", "warning", what, "see why they fail", _FAIL)
     if off:
         advice, page = "see why, and set them again", "docs/operations/webhook-switched-off.md"
         yield Finding("outbox", "warning", f"webhooks are switched off: {some(list(off))}", advice, page)
     if not (missing or late or off):
-        yield Finding("outbox", "ok", f"{len(before):,} deliveries are pending, {failed:,} were given up")
+        yield Finding("outbox", "ok", f"{len(before):,} deliveries wait, {failed:,} were given up")

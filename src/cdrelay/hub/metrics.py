@@ -34,6 +34,12 @@ def _publisher_metrics(publisher: PublisherStatus, status: Status) -> Iterator[M
     yield GaugeMetricFamily(
         "cdrelay_publisher_spool_waiting", "Intake payloads not loaded yet.", publisher.spool_waiting
     )
+    yield GaugeMetricFamily(
+        "cdrelay_publisher_spool_damaged", "Intake payloads that no load can read.", publisher.spool_damaged
+    )
+    yield GaugeMetricFamily(
+        "cdrelay_publisher_quarantine_records", "Records that are in quarantine now.", publisher.quarantined
+    )
     deliveries = GaugeMetricFamily("cdrelay_deliveries", "Deliveries by state.", labels=["state"])
     for state in ("delivered", "pending", "failed"):
         deliveries.add_metric([state], getattr(publisher.deliveries, state))
@@ -73,6 +79,9 @@ def _collector_metrics(collector: CollectorStatus) -> Iterator[Metric]:
         "cdrelay_collector_quarantine_records", "Records that are in quarantine now.", collector.quarantined
     )
     yield GaugeMetricFamily("cdrelay_collector_spool_waiting", "Payloads not loaded yet.", collector.spool_waiting)
+    yield GaugeMetricFamily(
+        "cdrelay_collector_spool_damaged", "Payloads that no load can read.", collector.spool_damaged
+    )
     refused = CounterMetricFamily(
         "cdrelay_collector_deliveries_refused",
         "Deliveries that the collector refused since the process began, by why.",

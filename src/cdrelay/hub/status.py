@@ -41,6 +41,7 @@ class PublisherStores:
 
     lake: Lake
     spool: Spool
+    quarantine: Quarantine
     cuts: Cuts
     outbox: Outbox
 
@@ -65,6 +66,10 @@ class PublisherStatus:
     records: int
     last_load: int
     spool_waiting: int
+    spool_damaged: int
+    """Files of the spool that no load can read: what was acknowledged with them is in no window, count or answer."""
+    quarantined: int
+    """Records that are in quarantine now."""
     intake: Payloads
     windows: int
     last_cut: TickCut | None
@@ -80,6 +85,8 @@ class CollectorStatus:
     records: int
     last_load: int
     spool_waiting: int
+    spool_damaged: int
+    """Files of the spool that no load can read."""
     loaded: Payloads
     latest: list[LoadedPayload]
     ledger: LedgerTotals
@@ -159,6 +166,8 @@ class StatusSource:
             records=stores.lake.total(),
             last_load=stores.lake.last_load(),
             spool_waiting=len(stores.spool.waiting()),
+            spool_damaged=len(stores.spool.damaged()),
+            quarantined=stores.quarantine.number(),
             intake=self._payloads.totals("publisher"),
             windows=stores.outbox.windows(),
             last_cut=stores.cuts.last(),
@@ -175,6 +184,7 @@ class StatusSource:
             records=stores.lake.total(),
             last_load=stores.lake.last_load(),
             spool_waiting=len(stores.spool.waiting()),
+            spool_damaged=len(stores.spool.damaged()),
             loaded=self._payloads.totals("collector"),
             latest=self._payloads.latest("collector", _LATEST),
             ledger=stores.ledger.totals(),
@@ -206,6 +216,8 @@ def _publisher_json(publisher: PublisherStatus) -> dict[str, Any]:
         "records": publisher.records,
         "last_load": publisher.last_load,
         "spool_waiting": publisher.spool_waiting,
+        "spool_damaged": publisher.spool_damaged,
+        "quarantined": publisher.quarantined,
         "intake": _payloads_json(publisher.intake),
         "windows": publisher.windows,
         "last_cut": None if cut is None else {"tick": write_time(cut.tick), "cutoff": write_time(cut.cut.cutoff)},
@@ -225,6 +237,7 @@ def _collector_json(collector: CollectorStatus) -> dict[str, Any]:
         "quarantined": collector.quarantined,
         "last_load": collector.last_load,
         "spool_waiting": collector.spool_waiting,
+        "spool_damaged": collector.spool_damaged,
         "loaded": _payloads_json(collector.loaded),
         "latest": [asdict(one) | {"received_at": write_time(one.received_at)} for one in collector.latest],
         "ledger": asdict(collector.ledger),

@@ -23,7 +23,7 @@ from cdrelay.lake.prepare import Batch, PayloadTally, prepare
 from cdrelay.lake.quarantine import Quarantine
 from cdrelay.lake.reading import Reading
 from cdrelay.lake.receipts import Drained, Receipt, receipt_of
-from cdrelay.lake.retention import KeepTimes
+from cdrelay.lake.retention import KEEP_ALL, KeepTimes
 from cdrelay.lake.schema import Columns
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.statements import statement
@@ -59,6 +59,8 @@ class Duties:
     """How long records of some organizations are kept, where that is not the general time."""
     forgotten: Callable[[], Forgotten] = Forgotten
     """Whose data must not come back."""
+    believes: Callable[[datetime], bool] = lambda now: True
+    """Whether the clock is believed enough to remove what is too old by it."""
 
 
 NO_DUTIES = Duties()
@@ -77,7 +79,9 @@ class Loader:
         limits: LoadLimits,
         keep_receipts: Callable[[Sequence[Receipt]], None],
         duties: Duties = NO_DUTIES,
+        tell_damaged: Callable[[str], None] = lambda file: None,
     ) -> None:
+        """`tell_damaged` is told the name of each file of the spool that cannot be read, and was set aside."""
         self._spool = spool
         self._table = table
         self._engine = engine
@@ -86,6 +90,7 @@ class Loader:
         self._limits = limits
         self._keep_receipts = keep_receipts
         self._duties = duties
+        self._tell_damaged = tell_damaged
         self._upkeep = Upkeep(table, engine)
         self._draining = Lock()
         self._tidied_at: datetime | None = None
@@ -107,12 +112,19 @@ class Loader:
             plausible = Plausible(now - self._limits.max_age, now + self._limits.max_ahead)
             self._table.snapshot()
             reading = Reading(self._table.columns)  # nobody adds a column while the lock is held
-            batches = prepare(paths, reading, plausible, self._limits.batch_bytes, self._limits.unpacked_bytes)
+            batches = prepare(
+                paths,
+                reading,
+                plausible,
+                self._limits.batch_bytes,
+                self._limits.unpacked_bytes,
+                self._tell_damaged,
+            )
             forgotten = self._duties.forgotten()
             for batch in _one_ahead(_erased(batches, forgotten, self._table.columns, plausible)):
                 total += self._load(batch, plausible, forgotten)
                 progress(total)
-            self._upkeep.keep_up(self._keep_times(), now, tidying=tidying)
+            self._upkeep.keep_up(self._keep_times(now), now, tidying=tidying)
             self._tidied_at = now if tidying else self._tidied_at
         return total
 
@@ -123,14 +135,17 @@ class Loader:
     def keep_up(self) -> UpkeepReport:
         """Do at once what upkeep there is, and say what it was. Raises CdrelayError, OSError and duckdb.Error."""
         with self.exclusively():
-            return self._upkeep.whole(self._keep_times(), self._clock.now())
+            now = self._clock.now()
+            return self._upkeep.whole(self._keep_times(now), now)
 
     @property
     def upkeep_failing(self) -> tuple[datetime, str] | None:
         """Since when the upkeep beside the loads has failed each time, and why it did lastly; None: it did not fail."""
         return self._upkeep.failing
 
-    def _keep_times(self) -> KeepTimes:
+    def _keep_times(self, now: datetime) -> KeepTimes:
+        if not self._duties.believes(now):
+            return KEEP_ALL
         return KeepTimes(self._limits.keep, self._duties.own_times())
 
     @contextmanager

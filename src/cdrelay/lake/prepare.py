@@ -7,7 +7,7 @@ read thoroughly by `records` and written anew in canonical form, or put aside wi
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
 from operator import add
@@ -228,9 +228,17 @@ def _texts(columns: Iterable[Iterable[str | None]]) -> pa.Array:
 
 
 def prepare(
-    paths: Iterable[Path], reading: Reading, plausible: Plausible, batch_bytes: int, unpacked_limit: int
+    paths: Iterable[Path],
+    reading: Reading,
+    plausible: Plausible,
+    batch_bytes: int,
+    unpacked_limit: int,
+    tell_damaged: Callable[[str], None] = lambda file: None,
 ) -> Iterator[Batch]:
-    """Batches of at most about `batch_bytes` from spool files, in order. A payload may reach over several batches."""
+    """Batches of at most about `batch_bytes` from spool files, in order. A payload may reach over several batches.
+
+    `tell_damaged` is told the name of each file of which nothing can be read, and which was set aside.
+    """
     batch = Batch()
     # The first is small, so that the engine need not wait long for it, and each is twice as large as the one before.
     enough = batch_bytes // 8
@@ -240,7 +248,7 @@ def prepare(
         except FileNotFoundError:
             continue  # another process loaded it between the listing and now
         except msgspec.MsgspecError:
-            Spool.set_aside(path)
+            tell_damaged(Spool.set_aside(path).name)
             continue
         block = _begin(batch, payload, reading)
         raws = _records_of(payload, unpacked_limit)

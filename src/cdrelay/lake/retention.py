@@ -34,6 +34,9 @@ class KeepTimes:
     """By organization; shorter or longer than the general time."""
 
 
+KEEP_ALL = KeepTimes()
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """What goes from a file."""

@@ -32,6 +32,7 @@ ContentEncoding = Literal["", "gzip", "zstd"]
 """How a body is compressed, as in the HTTP header; empty: not at all."""
 
 _ENDING = ".payload"
+_DAMAGED = ".damaged"
 
 
 class NoRoom(CdrelayError):
@@ -216,11 +217,16 @@ class Spool:
             return Spooled(path, envelope, len(header), path.stat().st_size - len(header))
 
     @staticmethod
-    def set_aside(path: Path) -> None:
-        """Keep a damaged file as it is, under a name by which it holds up no other."""
-        path.rename(path.with_suffix(".damaged"))
+    def set_aside(path: Path) -> Path:
+        """Keep a damaged file as it is, under a name by which it holds up no other, and which is returned."""
+        kept = path.rename(path.with_suffix(_DAMAGED))
         sync_folder(path.parent)
         _log.error("spool.damaged", file=path.name)
+        return kept
+
+    def damaged(self) -> list[Path]:
+        """The files that were set aside and nobody has removed since, oldest first."""
+        return sorted(self.folder.glob(f"*{_DAMAGED}"))
 
     def remove(self, paths: list[Path]) -> None:
         """Forget payloads that are in the lake; those already gone are passed over."""

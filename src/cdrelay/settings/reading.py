@@ -34,7 +34,7 @@ def look_at_settings(
     values = {name: fit(name, value, "defaults") for name, value in defaults().items()}
     if "CDRELAY_HOME" in environment:
         values["home"] = fit("home", environment["CDRELAY_HOME"], "CDRELAY_HOME")
-    if overrides.get("home"):
+    if overrides.get("home") is not None:
         values["home"] = fit("home", overrides["home"], "--home")
     file, problems = values["home"] / "settings.toml", []
     try:

@@ -70,7 +70,9 @@ def _status_source(
         foundation.settings.rules,
         None
         if publisher is None
-        else PublisherStores(publisher.store.lake, publisher.store.spool, publisher.cuts, publisher.outbox),
+        else PublisherStores(
+            publisher.store.lake, publisher.store.spool, publisher.store.quarantine, publisher.cuts, publisher.outbox
+        ),
         None
         if collector is None
         else CollectorStores(

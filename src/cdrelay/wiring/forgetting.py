@@ -26,14 +26,19 @@ _log = structlog.get_logger(__name__)
 
 
 def forgetting(foundation: Foundation, chores: Sequence[Chore]) -> Worker:
-    """The loop that does these, once in a contract hour."""
+    """The loop that does these, once in a contract hour, unless the clock is not believed."""
     clock, rules = foundation.clock, foundation.settings.rules
+
+    def do(chore: Chore) -> None:
+        now = clock.now()
+        if foundation.seen_clock.believes(now):
+            chore(now)
 
     async def forget_what_is_old() -> None:
         while True:
             for chore in chores:
                 try:
-                    await asyncio.to_thread(chore, clock.now())
+                    await asyncio.to_thread(do, chore)
                 except DatabaseUnavailable as error:
                     _log.warning("database.not_pruned", reason=str(error))
             await clock.sleep(rules.count_span.total_seconds())

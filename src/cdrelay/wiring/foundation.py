@@ -1,7 +1,7 @@
 """What both halves stand on: the home folder, its database, clock and secrets, and a store for each half."""
 
 import fcntl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from cdrelay.backup.restoring import RESTORING, RestoreRefused
 from cdrelay.clock import Clock, SystemClock
 from cdrelay.contract.answers import Patience
+from cdrelay.control.clock_seen import SeenClock
 from cdrelay.control.database import Database, DatabaseUnavailable
 from cdrelay.control.incidents import Incidents
 from cdrelay.control.receipts import Receipts
@@ -25,6 +26,7 @@ from cdrelay.lake.gone import refuse_if_gone
 from cdrelay.lake.load import Loader, LoadLimits
 from cdrelay.lake.log_repair import Payloads
 from cdrelay.lake.quarantine import Quarantine
+from cdrelay.lake.receipts import Receipt
 from cdrelay.lake.scratch import own_scratch
 from cdrelay.lake.spool import Spool
 from cdrelay.lake.store import Lake
@@ -47,6 +49,7 @@ class Foundation:
     database: Database
     secrets: SecretBox
     incidents: Incidents
+    seen_clock: SeenClock
     closing: ExitStack
     hasher: PasswordHasher
     """Says what hashing a password costs."""
@@ -101,12 +104,14 @@ def open_foundation(settings: Settings, clock: Clock | None = None, hasher: Pass
         )
     closing.callback(database.close)
     database.migrate()
+    incidents = Incidents(database, clock)
     return Foundation(
         settings=settings,
         clock=clock,
         database=database,
         secrets=SecretBox(key_file, make=not key_is_needed(database, settings.home)),
-        incidents=Incidents(database, clock),
+        incidents=incidents,
+        seen_clock=SeenClock(database, incidents, settings.rules, settings.compress),
         closing=closing,
         hasher=hasher or PasswordHasher(),
     )
@@ -186,7 +191,28 @@ def open_store(foundation: Foundation, half: HalfName) -> Store:
         quarantine,
         foundation.clock,
         load_limits(settings, half),
-        receipts.keep,
-        duties(settings, half, foundation.database, foundation.secrets, foundation.clock),
+        _receipt_keeper(foundation, half, receipts),
+        duties(settings, half, foundation.database, foundation.secrets, foundation.clock, foundation.seen_clock),
+        lambda file: foundation.incidents.record("load", f"{half}: {file} cannot be read; {_LOST_BY_DAMAGE[half]}"),
     )
     return Store(folder, spool, Lake(table, engine), loader, quarantine, engine, table)
+
+
+_LOST_BY_DAMAGE: Mapping[HalfName, str] = {
+    "publisher": "the records in it are in no window, count or answer until they are handed in again",
+    "collector": "reconciliation fetches the records in it while they are in the provider's reach",
+}
+
+
+def _receipt_keeper(foundation: Foundation, half: HalfName, receipts: Receipts) -> Callable[[Sequence[Receipt]], None]:
+    """Keeps receipts. At the publisher it tells of records that were acknowledged and not stored: nobody else does."""
+    if half == "collector":
+        return receipts.keep
+
+    def keep(loaded: Sequence[Receipt]) -> None:
+        receipts.keep(loaded)
+        if aside := sum(one.quarantined for one in loaded):
+            what = f"publisher: {aside:,} records that were taken in cannot be stored, and are in quarantine"
+            foundation.incidents.record("load", f"{what}; `cdrelay publisher source refused` says why")
+
+    return keep

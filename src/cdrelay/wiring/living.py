@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cdrelay.clock import Clock
 from cdrelay.collector.retention import Retentions
+from cdrelay.control.clock_seen import SeenClock
 from cdrelay.control.database import Database
 from cdrelay.control.erasures import Erasures
 from cdrelay.control.secrets_at_rest import SecretBox
@@ -28,13 +29,19 @@ def keys_for_reading(settings: Settings, half: str) -> LakeKeys | None:
     return lake_keys(settings, half, SecretBox(settings.home / "secret.key", make=False))
 
 
-def duties(settings: Settings, half: str, database: Database, secrets: SecretBox, clock: Clock) -> Duties:
+def duties(
+    settings: Settings, half: str, database: Database, secrets: SecretBox, clock: Clock, seen_clock: SeenClock
+) -> Duties:
     """What one half's loader keeps to."""
     persons = _Persons(Erasures(database), secrets.keyed_hash, clock, timedelta(days=settings.record_max_age_days))
     if half != "collector":
-        return Duties(forgotten=persons.now)
+        return Duties(forgotten=persons.now, believes=seen_clock.believes)
     retentions = Retentions(database)
-    return Duties(own_times=lambda: retentions.times(settings.compress), forgotten=persons.now)
+    return Duties(
+        own_times=lambda: retentions.times(settings.compress),
+        forgotten=persons.now,
+        believes=seen_clock.believes,
+    )
 
 
 @dataclass(slots=True)

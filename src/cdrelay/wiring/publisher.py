@@ -77,6 +77,7 @@ def open_publisher(foundation: Foundation) -> PublisherParts:
         clock=clock,
         rules=rules,
         keep_log=delivery_log(settings),
+        believes=foundation.seen_clock.believes,
     )
     resending = Resending(cuts, spreader, outbox, webhooks, clock, rules)
     record_sources = RecordSources(foundation.database, foundation.secrets, foundation.clock)

@@ -1,12 +1,9 @@
 """Values on the command line that do not fit: the option is named, with its rule and an example, in our own words."""
 
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from cdrelay.cli.main import app
@@ -15,15 +12,6 @@ from cdrelay.wiring import open_collector, open_foundation, open_publisher
 
 ORG = "41e2a389-fd3e-5b1c-b6ba-53ba7d840c96"
 LIBRARY = re.compile(r"Input should|Value error|pydantic|unable to parse", re.IGNORECASE)
-
-
-@pytest.fixture(autouse=True)
-def log() -> Iterator[None]:
-    """As it was: the entry of the commands sends it to the stderr of its run, which is closed afterwards."""
-    former, handlers = structlog.get_config(), list(logging.root.handlers)
-    yield
-    structlog.configure(**former)
-    logging.root.handlers[:] = handlers
 
 
 @pytest.fixture
@@ -61,6 +49,8 @@ def home(tmp_path: Path) -> Path:
         ("traffic --to http://127.0.0.1:1 --key k --records 5", "--records", "only for calls that are printed"),
         ("traffic --to http://127.0.0.1:1", "--key", "an intake key is needed"),
         ("traffic --to nonsense --key k", "--to", "'nonsense' is no http or https address"),
+        ("traffic --to http://127.0.0.1:0 --key k", "--to", "has port 0, to which nobody listens"),
+        ("conformance receiver http://127.0.0.1:0/", "URL", "has port 0, to which nobody listens"),
         ("traffic --to http://127.0.0.1:99999 --key k", "--to", "Port out of range"),
         ("publisher token create Someone --days inf", "--days", "must be at most 36,500"),
         (f"publisher organization add {ORG} --from 2026-01-01", "--from", "give --partner, too"),

@@ -97,6 +97,8 @@ async def test_a_late_delivery_comes_before_all_numbers(served: Served) -> None:
 
     assert page.having("p", "standing") == [{"class": "standing warn"}]
     assert "1 delivery waits, the oldest since 2026-11-24 11:40:00 UTC" in page.text
+    assert "1 waiting, 0 failed" in page.text
+    assert "pending" not in page.text
 
 
 async def test_a_delivery_that_was_given_up_is_said_until_it_is_out_of_reach(served: Served) -> None:

@@ -6,6 +6,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from cdrelay.collector.comparison import STATES
+from cdrelay.lake.prepare import Refused
 from tests.integration.hub.conftest import Served
 from tests.integration.hub.hub_bench import store_records, write_delivery, write_ledger, write_verdict
 
@@ -48,6 +49,28 @@ async def test_what_left_quarantine_is_not_shown_as_being_there(served: Served) 
         if payload is not None:
             quarantine.drop(payload)
     assert shown == [(2, 2), (1, 2), (0, 2)]
+
+
+async def test_what_no_load_can_read_is_shown_of_either_half(served: Served) -> None:
+    publisher, collector = served.running.publisher, served.running.collector
+    assert publisher is not None
+    assert collector is not None
+    for half, number in ((publisher, 1), (collector, 2)):
+        for name in range(number):
+            (half.store.spool.folder / f"20260101T000000000000-{name}.damaged").write_bytes(b"")
+    publisher.store.quarantine.keep("x", "pbx", [Refused(0, b"{}", "Report ID", "is missing")])
+
+    status = (await served.get("/api/status")).json
+
+    told = status["publisher"]
+    assert (told["spool_damaged"], told["quarantined"], status["collector"]["spool_damaged"]) == (1, 1, 2)
+    metrics = (await served.get("/metrics")).text
+    assert "cdrelay_publisher_spool_damaged 1.0" in metrics
+    assert "cdrelay_publisher_quarantine_records 1.0" in metrics
+    assert "cdrelay_collector_spool_damaged 2.0" in metrics
+    page = (await served.get("/")).text
+    assert "0 waiting in the spool, 1 damaged; 1 in quarantine" in page
+    assert "0 waiting in the spool, 2 damaged;" in page
 
 
 async def test_status_tells_completeness_by_hour(served: Served) -> None:

@@ -211,6 +211,9 @@ async def test_saving_twice_does_not_end_the_old_secret(office: Office, ada: Vis
 async def test_a_rotation_is_ended_by_its_button(office: Office, ada: Visitor) -> None:
     await save(ada, secret="old")
     page = await save(ada, secret="new", rotation="24h")
+    (asked,) = re.findall(r'<details class="ask">(.*?)</details>', page.text, re.DOTALL)
+    assert 'action="/setup/end-rotation"' in asked
+    assert "This cannot be undone." in asked
     ended = await ada.send(page.form("/setup/end-rotation"))
     assert office.publisher.webhooks.secrets(office.partner.id) == ("new",)
     assert "no longer valid" in (await ada.get(ended.location)).text

@@ -152,6 +152,19 @@ async def test_consents_to_one_integration_are_one_line_that_says_when_it_was_la
     assert (await visitor.get("/tokens")).forms("/tokens/consents/revoke") == []
 
 
+async def test_what_cannot_be_undone_says_so_before_it_is_done(office: Office, visitor: Visitor) -> None:
+    """Each of its buttons lies folded away, below what will happen; no script is needed."""
+    await make(visitor)
+    await office.granted()
+    office.integrations.add("Dashboard", [REDIRECT], partner_id=office.partner.id)
+    page = (await visitor.get("/tokens")).text
+    asks = re.findall(r'<details class="ask">(.*?)</details>', page, re.DOTALL)
+    inside = [action for ask in asks for action in re.findall(r'<form method="post" action="([^"]+)"', ask)]
+    assert set(inside) == {"/tokens/revoke", "/tokens/consents/revoke", "/tokens/integrations/revoke"}
+    assert len(inside) == len(re.findall(r'action="[^"]+/revoke"', page)) >= 4
+    assert all("This cannot be undone." in ask and 'name="csrf"' in ask for ask in asks)
+
+
 async def test_a_full_administrator_makes_an_integration_and_revokes_it(office: Office, visitor: Visitor) -> None:
     form = (await visitor.get("/tokens")).form("/tokens/integrations")
     assert form.fields["scopes"] == CDR_SCOPE

@@ -294,6 +294,20 @@ def test_payloads_that_wait_too_long_and_those_that_are_damaged(home: Path) -> N
     assert "damaged" in only(home).what
     waiting.rename(waiting.with_suffix(".damaged"))
     assert "damaged" in only(home).what
+    assert "`cdrelay reconcile` fetches" in only(home).advice
+
+
+def test_a_damaged_payload_of_the_publisher_is_nobody_elses_to_fetch(home: Path) -> None:
+    damaged = home / "publisher" / "spool" / "20260101T000000000000-a.damaged"
+    damaged.write_bytes(b"no envelope\n")
+    finding = only(home)
+    assert (finding.check, finding.state) == ("publisher spool", "failed")
+    assert "hand them in again" in finding.advice
+
+
+def test_what_the_publisher_put_into_quarantine_is_looked_at_by_its_own_command(home: Path) -> None:
+    (home / "publisher" / "quarantine" / "x.ndjson").write_text("{}\n")
+    assert only(home).advice == "look at them: `cdrelay publisher source refused`"
 
 
 def test_records_in_quarantine_and_bodies_put_aside(home: Path) -> None:
@@ -313,7 +327,7 @@ def test_the_body_of_a_pending_delivery_that_is_gone(home: Path) -> None:
 
 def test_deliveries_that_have_been_pending_for_long(home: Path) -> None:
     _execute(home, "UPDATE deliveries SET window_end = datetime(window_end, '-3 hours') || '.000000'")
-    assert "pending, the oldest" in only(home).what
+    assert "wait, the oldest" in only(home).what
 
 
 def test_windows_that_are_not_cut(home: Path) -> None:
@@ -333,6 +347,17 @@ def test_windows_that_lie_ahead_of_the_clock(home: Path) -> None:
     finding = only(home)
     assert (finding.check, finding.state) == ("windows", "failed")
     assert "cdrelay publisher set-back" in finding.advice
+
+
+def test_removal_by_age_that_waits_for_a_clock_that_leapt(home: Path) -> None:
+    at = [(datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S.%f") for days in (-9, 0, 1, -1)]
+    insert = "INSERT OR REPLACE INTO clock_seen (id, seen_at, leapt_from, leapt_to, until) VALUES (1, ?, ?, ?, ?)"
+    _execute(home, insert, at[1], at[0], at[1], at[2])
+    finding = only(home)
+    assert (finding.check, finding.state) == ("removal by age", "warning")
+    assert "--clock-is-right" in finding.advice
+    _execute(home, insert, at[3], at[0], at[0], at[3])
+    assert wrong(home) == []
 
 
 def test_a_webhook_whose_secret_cannot_be_read_is_named_by_its_partner(home: Path) -> None:

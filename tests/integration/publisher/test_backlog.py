@@ -17,6 +17,7 @@ import pytest
 from cdrelay.clock import ManualClock
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import EPOCH
+from cdrelay.lake.spool import Envelope
 from cdrelay.settings import read_settings
 from cdrelay.wiring import Foundation, assemble, open_foundation
 from cdrelay.wiring.publisher import PublisherParts
@@ -40,6 +41,7 @@ class Stuck:
     client: aiohttp.ClientSession
     intake_key: str
     token: str
+    foundation: Foundation
 
     async def hand_in(self, *records: dict[str, str]) -> None:
         """Records that are acknowledged when this returns."""
@@ -72,7 +74,7 @@ async def stuck_in(home: Path, **settings: Any) -> AsyncIterator[Stuck]:
         directory.add_organization(ORG, partner_id=partner.id, starts_at=EPOCH)
         key, token = directory.credentials.create_intake_key(), directory.credentials.create_token(partner.id)
         async with serving(running.app) as address, aiohttp.ClientSession(address) as client:
-            yield Stuck(clock, running.publisher, client, key, token)
+            yield Stuck(clock, running.publisher, client, key, token, foundation)
 
 
 @contextmanager
@@ -182,3 +184,28 @@ async def test_the_description_of_the_interface_tells_of_it(stuck: Stuck) -> Non
         paths = (await response.json())["paths"]
     for path in (COUNTS, RECORDS, FEED, STREAM):
         assert "not stored yet" in paths[path]["get"]["responses"]["503"]["description"]
+
+
+@EVERY
+async def test_what_can_never_be_stored_holds_up_no_answer_and_is_told_to_the_operator(stuck: Stuck, path: str) -> None:
+    """A file that the disk has damaged, and a record that turns out at its load to be too old to be one."""
+    await stuck.hand_in(record(1, ended(30)))
+    store, foundation = stuck.parts.store, stuck.foundation
+    (waiting,) = store.spool.waiting()
+    waiting.write_bytes(b"no envelope\n")
+    await stuck.hand_in(record(2, ended(30)))
+    old = record(3, START - timedelta(days=4_000))
+    envelope = Envelope(id="old", source="intake", channel="intake", received=stuck.clock.now())
+    store.spool.put(envelope, json.dumps({"items": [old]}).encode())
+    stuck.clock.advance(LONGEST + MS)
+    assert (await stuck.ask(path))[0] == (200 if path == STREAM else 503)  # that one loads first
+    store.loader.drain()
+
+    status, body, _ = await stuck.ask(path)
+
+    assert status == 200
+    assert report_id(2) in json.dumps(body) or path == COUNTS
+    assert [file.name for file in store.spool.damaged()] == [waiting.with_suffix(".damaged").name]
+    told = [one.what for one in foundation.incidents.latest() if one.part == "load"]
+    assert sum("cannot be read; the records in it are in no window" in what for what in told) == 1
+    assert sum("1 records that were taken in cannot be stored" in what for what in told) == 1

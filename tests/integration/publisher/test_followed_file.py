@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 from datetime import timedelta
 from pathlib import Path
 from shutil import copyfile
@@ -10,6 +11,7 @@ import pytest
 
 from cdrelay.lake.payload import BodyUnreadable
 from cdrelay.publisher.errors import RecordSourceUnreadable
+from cdrelay.publisher.sources.followed import Cursor
 from cdrelay.publisher.sources.taking import Kept
 from tests.integration.publisher.publisher_bench import record
 from tests.integration.publisher.source_bench import (
@@ -205,3 +207,25 @@ def test_a_kill_at_any_point_of_following_loses_nothing(tmp_path: Path) -> None:
         assert len(bench.quarantine.list()) == 1
         assert bench.follow() == Kept()
     assert killed > 15
+
+
+@pytest.mark.parametrize("name", ["Master.csv", "Master.csv.gz", "Master.ndjson"])
+@pytest.mark.parametrize("what", ["device", "pipe", "socket"])
+def test_what_need_not_end_is_not_read(
+    bench: SourceBench, name: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a row of an older version may say; a link may come to lead there at any time."""
+    path = bench.drop / name
+    if what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "pipe":
+        os.mkfifo(path)  # nobody writes into it: who only opened it would wait
+    else:
+        monkeypatch.chdir(bench.drop)  # its whole path may be longer than that of a socket may be
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(name)
+    for cursor in ("", Cursor(offset=100, head="0" * 64).text()):
+        (bench.folder / "cursor").write_text(cursor)
+        with pytest.raises(RecordSourceUnreadable, match=r"cannot be read: (it is a device, a pipe|No such device)"):
+            bench.follow(name=name)
+    assert list(bench.spool.waiting()) == []

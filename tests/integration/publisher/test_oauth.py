@@ -421,6 +421,7 @@ def test_a_redirect_address_that_may_lead_elsewhere_is_refused(bench: Bench) -> 
         "https://app.example/a b",
         "https://app.example/;x",
         "https://app.example:port/",
+        "https://app.example:0/",
         "",
     ):
         with pytest.raises(IntegrationRefused, match="redirect address"):

@@ -34,6 +34,10 @@ def test_api_addresses_are_kept_without_the_path_of_the_endpoints(given: str, ke
         "https://user:word@analytics.webexapis.com",
         f"{BASE}/v1?token=x",
         "https://host:notaport",
+        "https://host:0",
+        "https://host:00/v1",
+        "https://host:65536",
+        "http://[::1]:0",
         "http://[::1",
     ],
 )
@@ -135,6 +139,7 @@ def test_addresses_that_secrets_are_sent_to_are_kept_as_they_are(given: str) -> 
         "ftp://webexapis.com",
         "https://a:b@webexapis.com",
         "https://h/#f",
+        "https://h:0/v1",
     ],
 )
 def test_others_are_refused_with_what_they_are_of(given: str) -> None:

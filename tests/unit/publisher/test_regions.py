@@ -52,6 +52,7 @@ def test_the_collector_reads_the_host_out_of_the_message() -> None:
         "eu=https://cdr-eu.example.com?x=1",
         "eu=https://user@cdr-eu.example.com",
         "eu=https://cdr-eu.example.com:port",
+        "eu=https://cdr-eu.example.com:0",
         "=https://cdr-eu.example.com",
         "e u=https://cdr-eu.example.com",
     ],

@@ -142,10 +142,10 @@ def _may_be_redirected_to(uri: str) -> bool:
         return False
     try:
         parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return False
-    if not host or "@" in parts.netloc or "#" in uri:
+    if not host or port == 0 or "@" in parts.netloc or "#" in uri:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
 

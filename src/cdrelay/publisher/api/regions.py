@@ -58,7 +58,15 @@ def _read_host(part: str) -> tuple[str, str]:
         host, port = None, None
     region = read_region(name)
     # Clients take the host alone and ask it over https (FACTS 3.3), so nothing else may be said here.
-    if not region or not host or parts.scheme != "https" or parts.path.strip("/") or parts.query or parts.username:
+    if (
+        not region
+        or not host
+        or port == 0
+        or parts.scheme != "https"
+        or parts.path.strip("/")
+        or parts.query
+        or parts.username
+    ):
         raise RegionRefused(
             f"region_hosts is eu=https://host,us=https://host; {part.strip()[:100]!r} is not of that form"
         )

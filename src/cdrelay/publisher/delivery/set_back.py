@@ -26,22 +26,28 @@ class TakenBack:
 def take_back_what_is_ahead(database: Database, outbox: Outbox, clock: Clock, rules: Rules) -> TakenBack:
     """Forget the ticks after the present one, and their deliveries; blocking. Again changes nothing.
 
-    The next tick's window then begins at the last cut that is not ahead. So what was delivered of those ticks comes a
-    second time, as far as it is in the lake still (at least once, FACTS 1.1), nothing is missed, and when their time
-    comes they are cut as any other. What waits for a moment to come is due at once, and a webhook that was set in the
-    meantime is as good as one that is set now. Raises DatabaseUnavailable.
+    So are all from the first on that was spread at a moment to come: what is owed of it may have been given up as out
+    of reach. The next tick's window then begins at the last cut before. So what was delivered of those ticks
+    comes a second time, as far as it is in the lake still (at least once, FACTS 1.1), nothing is missed, and when their
+    time comes they are cut as any other. What waits for a moment to come is due at once, and a webhook that was set in
+    the meantime gets all that is cut anew. Raises DatabaseUnavailable.
     """
     with outbox.alone():
         now = clock.now()
         present = floor_to(now, rules.tick)
-        ahead = deliveries.c.tick > present
+        made_ahead = (cuts.c.tick > present) | (cuts.c.spread_at > now)
         with database.write() as connection:
+            # All from the first on: windows lie between two, and without the one before it the next would be short.
+            first = connection.scalar(select(func.min(cuts.c.tick)).where(made_ahead)) or present + rules.tick
+            ahead = deliveries.c.tick >= first
             number = connection.scalar(select(func.count()).select_from(deliveries).where(ahead)) or 0
             connection.execute(delete(deliveries).where(ahead))
-            ticks = connection.execute(delete(cuts).where(cuts.c.tick > present)).rowcount
+            ticks = connection.execute(delete(cuts).where(cuts.c.tick >= first)).rowcount
             waiting = update(deliveries).where(PENDING, deliveries.c.next_attempt_at > now)
             connection.execute(waiting.values(next_attempt_at=now))
-            connection.execute(update(webhooks).where(webhooks.c.created_at > now).values(created_at=now))
+            # Really it was set after the last cut that stays; by a later moment it would miss what is cut anew.
+            kept = connection.scalar(select(func.max(cuts.c.tick)).where(cuts.c.tick < first)) or now
+            connection.execute(update(webhooks).where(webhooks.c.created_at > now).values(created_at=kept))
             failing = update(webhooks).where(webhooks.c.failing_since > now)
             connection.execute(failing.values(failing_since=now))
         outbox.sweep()

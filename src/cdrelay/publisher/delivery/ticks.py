@@ -7,6 +7,7 @@ into the outbox. All parts of a window get their rows at once, so that doing it 
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -68,8 +69,12 @@ class Ticker:
         clock: Clock,
         rules: Rules,
         keep_log: timedelta | None = None,
+        believes: Callable[[datetime], bool] = lambda now: True,
     ) -> None:
-        """`keep_log` is how long a tick's cut and deliveries are kept, at least the reach; None keeps them for ever."""
+        """`keep_log` is how long a tick's cut and deliveries are kept, at least the reach; None keeps them for ever.
+
+        `believes` says whether the clock may be believed so far.
+        """
         self._cuts = cuts
         self._lake = lake
         self._loader = loader
@@ -80,6 +85,7 @@ class Ticker:
         self._clock = clock
         self._rules = rules
         self._keep_log = keep_log
+        self._believes = believes
         self._ahead = False
 
     async def run(self) -> None:
@@ -168,7 +174,8 @@ class Ticker:
         if given_up:
             self._incidents.record("send", f"{given_up} deliveries were given up: their windows are out of reach")
         self._outbox.sweep()
-        if self._keep_log is not None:
-            oldest = self._clock.now() - max(self._keep_log, self._rules.reach)
+        now = self._clock.now()
+        if self._keep_log is not None and self._believes(now):
+            oldest = now - max(self._keep_log, self._rules.reach)
             self._outbox.forget_before(oldest)
             self._cuts.forget_before(oldest)

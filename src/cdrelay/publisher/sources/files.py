@@ -1,8 +1,11 @@
 """The records or CDRs in a file, one by one: NDJSON, JSON and CSV, each also packed with gzip."""
 
 import csv
+import errno
 import gzip
 import io
+import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +30,18 @@ def kind_of(path: Path) -> str | None:
         return None
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     return suffix if suffix in SUFFIXES else None
+
+
+def opened_regular(path: Path) -> BinaryIO:
+    """A file, opened to be read. Raises OSError also for a device, a pipe or a socket: those need not ever end.
+
+    The check is made on what was opened, and opening does not wait for whoever would write into a pipe.
+    """
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115  # handed on
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no file", str(path))
+    return file
 
 
 def entries_of(path: Path, form: Format, limit: int) -> Iterator[Entry]:
@@ -108,7 +123,7 @@ class _Bounded(io.RawIOBase):
 
 @contextmanager
 def _opened(path: Path, limit: int) -> Iterator[BinaryIO]:
-    with path.open("rb") as file:
+    with opened_regular(path) as file:
         if path.name.lower().endswith(".gz"):
             yield io.BufferedReader(_Bounded(gzip.GzipFile(fileobj=file), limit), 2**20)
         else:

@@ -12,7 +12,7 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,7 +21,7 @@ import msgspec
 from cdrelay.lake.prepare import Refused
 from cdrelay.publisher.errors import RecordSourceUnreadable
 from cdrelay.publisher.sources.columns import Columns
-from cdrelay.publisher.sources.files import lines
+from cdrelay.publisher.sources.files import lines, opened_regular
 from cdrelay.publisher.sources.origin import Origin
 from cdrelay.publisher.sources.taking import Entry, Kept, Taker
 from cdrelay.records.identity import RecordRefused
@@ -177,5 +177,11 @@ def _is_known(path: Path, cursor: Cursor) -> bool:
     return False
 
 
-def _opened(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    with opened_regular(path) as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield cast("BinaryIO", unpacked)
+        else:
+            yield file
