@@ -134,7 +134,7 @@ async def _session_ended(page: Page) -> None:
 async def _token_refused(page: Page) -> None:
     await _as(page, "Ada")
     await page.goto("/tokens")
-    await page.locator("summary").click()
+    await page.get_by_text("Make an integration").click()
     await page.get_by_label("Name", exact=True).fill("Dashboard")
     await page.get_by_label("Redirect addresses").fill("http://dashboard.example.com/back")
     await _press(page, "Make the integration")

@@ -99,6 +99,21 @@ async def test_on_a_telephone_the_map_scrolls_in_its_box_and_the_names_stay(brow
         assert min(size["width"], size["height"]) >= 24  # WCAG 2.2, 2.5.8
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_every_cell_is_large_enough_to_be_hit(browser: Browser, gallery: Gallery, width: int) -> None:
+    """WCAG 2.2, 2.5.8: 24 px. What does not fit scrolls in its box; the page does not."""
+    async with opened(browser, gallery.address, viewport={"width": width, "height": 800}) as page:
+        for path in ("/ledger", f"/ledger/webex/{SHORT}"):
+            await page.goto(path)
+            sizes = await page.eval_on_selector_all(
+                ".heat td > a, .heat .whose > a",
+                "links => links.map(link => link.getBoundingClientRect()).map(box => Math.min(box.width, box.height))",
+            )
+            assert len(sizes) > 40
+            assert min(sizes) >= 24
+            assert await page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
 async def test_the_filter_finds_an_organization_by_how_its_id_begins(browser: Browser, gallery: Gallery) -> None:
     async with opened(browser, gallery.address) as page:
         await page.goto("/ledger")

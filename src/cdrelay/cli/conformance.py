@@ -118,7 +118,7 @@ def publisher(
         float | None,
         typer.Option(
             "--seconds",
-            help="How long to watch after the first delivery; two ticks unless said.",
+            help="Seconds to watch after the first delivery; two ticks unless said.",
             min=0.1,
             max=1_000_000,
         ),

@@ -27,7 +27,8 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Check everything that can be wrong, and say what to do. It may run beside the server, and changes nothing.
+    """Check everything that can be wrong, and say what to do.
+    It may run beside the server, and changes nothing without --repair.
 
     Exit status: 0 all is well, 1 there are warnings, 2 something has failed.
     """
@@ -53,7 +54,8 @@ def doctor(
     else:
         print_table(["", "check", "what", "what to do"], [_row(finding) for finding in findings])
         numbers = Counter(finding.state for finding in findings)
-        talk.print(f"{numbers['ok']} ok, {numbers['warning']} warnings, {numbers['failed']} failed", highlight=False)
+        warnings = "1 warning" if numbers["warning"] == 1 else f"{numbers['warning']} warnings"
+        talk.print(f"{numbers['ok']} ok, {warnings}, {numbers['failed']} failed", highlight=False)
     if state != "ok":
         raise typer.Exit(_STATUS[state])
 

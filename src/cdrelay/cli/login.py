@@ -53,7 +53,7 @@ def login(
         str, typer.Option("--scope", help="What to ask consent for, separated by blanks.")
     ] = "spark-admin:calling_cdr_read",
     wait_seconds: Annotated[
-        float, typer.Option("--wait-seconds", min=1, help="How long to wait for the browser.")
+        float, typer.Option("--wait-seconds", min=1, help="Seconds to wait for the browser.")
     ] = 300,
     paste: Annotated[bool, typer.Option("--paste", help="Ask for tokens that you have already.")] = False,
     service_app: Annotated[
@@ -165,7 +165,7 @@ def _address(text: str, option: str) -> str:
 def _required(what: str, variable: str) -> str:
     text = _asked(what, variable)
     if not text:
-        raise typer.BadParameter(f"{what.lower()}: nothing was given")
+        raise typer.BadParameter(f"{what.lower()}: nothing was given; type it, or give it on stdin or as {variable}")
     return text
 
 

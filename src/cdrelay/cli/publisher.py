@@ -193,7 +193,7 @@ def set_webhook(
     previous_valid_hours: Annotated[
         float,
         typer.Option(
-            "--previous-valid-hours", min=0, max=168, help="How long the secret before stays valid beside a new one."
+            "--previous-valid-hours", min=0, max=168, help="Hours that the secret before stays valid beside a new one."
         ),
     ] = 0.0,
     alert_url: Annotated[
@@ -261,7 +261,7 @@ def create_token(
     typer_context: typer.Context,
     partner: PartnerArgument,
     label: LabelOption = "",
-    days: Annotated[float, typer.Option("--days", help="How long it lasts.", min=0, max=36_500)] = TOKEN_LIFETIME.days,
+    days: Annotated[float, typer.Option("--days", help="Days that it lasts.", min=0, max=36_500)] = TOKEN_LIFETIME.days,
 ) -> None:
     """Make an access token and print it. It is shown this once."""
     directory = directory_of(typer_context)

@@ -34,7 +34,7 @@ def export(
         "-"
     ),
     form: Annotated[
-        Format, typer.Option("--format", "-f", help="Typed columns, or the wire format as NDJSON.")
+        Format, typer.Option("--format", "-f", help="parquet, csv: typed columns; ndjson: as on the wire.")
     ] = "ndjson",
     start: FromOption = None,
     end: ToOption = None,

@@ -23,8 +23,8 @@ from cdrelay.wiring import Role, Running, assemble, claim_roles, open_foundation
 ALL_ROLES: tuple[Role, ...] = ("publisher", "collector", "hub")
 _SUMMARY_EVERY_SECONDS = 30.0
 
-HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
-PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on.")]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on; else the setting `host`.")]
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; else the setting `port`.")]
 
 
 def up(
@@ -117,11 +117,8 @@ def _introduce(settings: Settings, roles: tuple[Role, ...], address: str) -> Non
     talk.print(f"[bold]cdrelay[/] runs {', '.join(roles)}; everything it keeps is in {settings.home}", soft_wrap=True)
     talk.print(f"  page    {address}/", highlight=False)
     talk.print(f"  status  {address}/api/status", highlight=False)
-    talk.print(
-        f"[dim]A window of calls is cut every {in_words(rules.tick)}, delivered {in_words(rules.settle)} after its end."
-        " Ctrl-C stops.",
-        highlight=False,
-    )
+    cut = f"A window of calls is cut every {in_words(rules.tick)}, {in_words(rules.settle)} after its end. "
+    talk.print(f"[dim]{cut if 'publisher' in roles else ''}Ctrl-C stops.", highlight=False)
 
 
 def _narrator(running: Running) -> Worker:

@@ -17,7 +17,9 @@ from cdrelay.conformance.exchange import read_url
 from cdrelay.traffic import Faults, Plan, Traffic
 from cdrelay.traffic.feeding import Fed, Feeder
 
-Share = Annotated[float, typer.Option(min=0, max=1, help="Share of records, 0 to 1.")]
+
+def _share(that: str) -> Any:
+    return typer.Option(min=0, max=1, help=f"Share of records, 0 to 1, that {that}.")
 
 
 def traffic(
@@ -31,17 +33,17 @@ def traffic(
     seed: Annotated[int, typer.Option(help="The same seed gives the same calls.")] = 1,
     flat: Annotated[bool, typer.Option("--flat", help="No daily and weekly shape.")] = False,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=100_000_000, help="With --to: stop after so long; without it, go on.")
+        float | None, typer.Option(min=1, max=100_000_000, help="With --to: stop after so many seconds; else go on.")
     ] = None,
     records: Annotated[int | None, typer.Option(min=1, help="Print so many records as NDJSON and stop.")] = None,
     until: Annotated[
         str | None, typer.Option(help="When the printed calls ended at the latest; now, unless given.", metavar="TIME")
     ] = None,
-    late: Share = 0.0,
-    duplicate: Share = 0.0,
-    corrected: Share = 0.0,
-    unknown_key: Share = 0.0,
-    broken: Share = 0.0,
+    late: Annotated[float, _share("come 10 to 120 minutes late")] = 0.0,
+    duplicate: Annotated[float, _share("come twice")] = 0.0,
+    corrected: Annotated[float, _share("are followed by a correction")] = 0.0,
+    unknown_key: Annotated[float, _share("have a key that nobody documented")] = 0.0,
+    broken: Annotated[float, _share("cannot be stored")] = 0.0,
 ) -> None:
     """Make calls with their legs. With --to they are handed to an intake endpoint as they end; else printed.
 

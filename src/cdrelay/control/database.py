@@ -8,6 +8,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -19,6 +21,10 @@ _BUSY_MILLISECONDS = 10_000
 
 class DatabaseUnavailable(CdrelayError):
     """The control database is locked, full or gone; what was asked of it did not happen and may be tried again."""
+
+
+class DatabaseTooNew(CdrelayError):
+    """The control database was written by a newer version of cdrelay; it is as it was."""
 
 
 @contextmanager
@@ -99,7 +105,10 @@ class Database:
             yield connection
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the schema to the present version, or an older one; doing so again changes nothing."""
+        """Bring the schema to the present version, or an older one; doing so again changes nothing.
+
+        Raises DatabaseUnavailable, DatabaseTooNew.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         config = Config()
         config.set_main_option("script_location", "cdrelay.control:migrations")
@@ -108,6 +117,7 @@ class Database:
         try:
             with _translated("written"), self._writing, migrating.begin() as connection:
                 config.attributes["connection"] = connection
+                _require_known(connection, ScriptDirectory.from_config(config))
                 command.upgrade(config, revision)
         finally:
             migrating.dispose()
@@ -116,3 +126,12 @@ class Database:
         """Close all connections."""
         self._readers.dispose()
         self._writer.dispose()
+
+
+def _require_known(connection: Connection, scripts: ScriptDirectory) -> None:
+    there = MigrationContext.configure(connection).get_current_revision()
+    if there is not None and there not in {one.revision for one in scripts.walk_revisions()}:
+        raise DatabaseTooNew(
+            f"the control database has version {there}, which this program does not know: run the newer version of"
+            " cdrelay that has written it, or restore a backup of before"
+        )

@@ -20,6 +20,10 @@ _LARGE_LOG = 256 * 2**20
 def control_database(examined: Examined) -> Iterator[Finding]:
     """Whether it is whole. Reads all of it."""
     check, path = "control database", examined.home / "control.db"
+    if not path.exists() and not (examined.halves() or (examined.home / "secret.key").exists()):
+        advice = "start cdrelay, or say where the home is with --home or CDRELAY_HOME"
+        yield Finding(check, "warning", f"nothing was ever kept in {examined.home}", advice)
+        return
     if not path.exists():
         what = f"{path} is gone" if (examined.home / "secret.key").exists() else f"there is none in {examined.home} yet"
         yield Finding(check, "failed", what, "put it back from a backup, with nothing running", _BACKUP)

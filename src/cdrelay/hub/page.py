@@ -13,6 +13,7 @@ from cdrelay.hub.ledger.table import step_in_words
 from cdrelay.hub.navigation import COLLECTOR
 from cdrelay.hub.pages import TEMPLATES
 from cdrelay.hub.payload_figures import LoadedPayload
+from cdrelay.hub.setup.hours import WORDS
 from cdrelay.hub.standing import Standing, standing
 from cdrelay.hub.status import CollectorStatus, PublisherStatus, Status
 from cdrelay.hub.strip import LEGEND, Legend, StripRow, strip
@@ -95,7 +96,7 @@ def render(status: Status, address: str, *, paused: bool = False) -> str:
     if status.publisher is not None:
         navigation["/sign-in"] = "Sign in"
     page = page_context(status, address, paused=paused)
-    return _framed("page.html", navigation, page=page)
+    return _framed("page.html", navigation, page=page, words=WORDS)
 
 
 def render_unavailable(reason: str) -> str:

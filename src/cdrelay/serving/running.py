@@ -10,6 +10,7 @@ import uvloop
 from fastapi import FastAPI
 
 from cdrelay.errors import CdrelayError
+from cdrelay.serving.broken_connections import tell_quietly
 from cdrelay.serving.protocol import protocol_of
 from cdrelay.serving.tls import OwnTls
 
@@ -58,6 +59,7 @@ async def serve(app: FastAPI, listening: socket.socket, workers: Sequence[Worker
 
     A worker that ends with an exception stops everything and its exception is raised: a silent half is worse than none.
     """
+    tell_quietly(asyncio.get_running_loop())
     server = Server(app, front)
     if front.tls is not None:
         workers = [*workers, front.tls.watch]

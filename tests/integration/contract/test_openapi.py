@@ -42,7 +42,8 @@ EXPECTED: dict[str, dict[str, tuple[str, ...]]] = {
     "/v1/directory/import": {"positive_data_acceptance": ("400",)},
 }
 PAGES = re.compile(
-    r"(GET|POST) /((sign-in|sign-out|password|setup|deliveries|tokens|ledger|trace|drift)(/.*)?)?|POST /v1/authorize"
+    r"(GET|POST) /((sign-in|sign-out|password|setup|deliveries|tokens)(/.*)?)?"
+    r"|GET /(alarms|sources|quarantine|ledger|trace|drift)(/.*)?|POST /v1/authorize"
 )
 _USUAL = {
     "positive_data_acceptance": POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES,

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import func, insert, inspect, select
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from cdrelay.control.database import Database, DatabaseUnavailable
+from cdrelay.control.database import Database, DatabaseTooNew, DatabaseUnavailable
 from cdrelay.control.tables import attempts, deliveries, grants, incidents, metadata, organizations, relations
 
 MOMENT = datetime(2026, 11, 24, 17, 0, 0, 123_456, tzinfo=UTC)
@@ -90,6 +90,15 @@ def test_what_an_older_release_wrote_stays_when_the_schema_changes(tmp_path: Pat
     assert relation.starts_at == datetime(1970, 1, 1, tzinfo=UTC)
     assert (delivery.round, delivery.digest, delivery.records) == (0, "", 7)
     database.close()
+
+
+def test_what_a_newer_release_wrote_is_left_as_it_is(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(insert(incidents).values(INCIDENT))
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseTooNew, match="has version 9999, which this program does not know"):
+        database.migrate()
+    assert _count(database) == 1
 
 
 def test_a_moment_comes_back_in_utc_to_the_microsecond(database: Database) -> None:

@@ -67,6 +67,16 @@ def test_a_home_that_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_home_that_was_never_used_is_no_lost_one(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o700)
+    (tmp_path / "home" / "settings.toml").touch()
+    finding = only(tmp_path / "home")
+    assert (finding.check, finding.state) == ("control database", "warning")
+    assert "start cdrelay" in finding.advice
+    (tmp_path / "home" / "collector" / "lake").mkdir(parents=True)
+    assert "from a backup" in next(one for one in wrong(tmp_path / "home") if one.check == "control database").advice
+
+
 def test_a_home_that_others_can_reach(home: Path) -> None:
     home.chmod(0o755)
     assert only(home).advice == f"chmod 700 {home}"
