@@ -19,6 +19,7 @@ from cdrelay.wiring import HalfName
 from cdrelay.wiring.living import keys_for_reading
 
 HalfOption = Annotated[HalfName, typer.Option("--half", help="Whose lake: the collector's or the publisher's.")]
+OutputOption = Annotated[Path, path_option("--output", "-o", help="File to write; - is stdout (not for Parquet).")]
 
 
 def _reader(context: Context, half: HalfName) -> Reader:
@@ -30,9 +31,7 @@ def _reader(context: Context, half: HalfName) -> Reader:
 
 def export(
     typer_context: typer.Context,
-    output: Annotated[Path, path_option("--output", "-o", help="File to write; - is stdout (not for Parquet).")] = Path(
-        "-"
-    ),
+    output: OutputOption = Path("-"),
     form: Annotated[
         Format, typer.Option("--format", "-f", help="parquet, csv: typed columns; ndjson: as on the wire.")
     ] = "ndjson",

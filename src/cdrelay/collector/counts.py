@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from cdrelay.contract.organization_ids import organization_uuid
+from cdrelay.errors import UNREADABLE
 
 
 class _Count(msgspec.Struct):
@@ -20,6 +21,6 @@ def read_counts(body: bytes) -> list[tuple[str, int]]:
     """Organizations and counts of one page, in its order, ids as bare UUIDs. Raises ValueError for nonsense."""
     try:
         page = msgspec.json.decode(body, type=_Counts, strict=False)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"the body is no page of counts: {error}") from error
     return [(organization_uuid(line.organization), line.count) for line in page.cdr_counts]

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cdrelay.collector.aside import Aside
 from cdrelay.collector.payload_history import payloads_named
 from cdrelay.control.database import Database
 from cdrelay.lake.quarantine_heads import Head, HeadUnreadable, read_heads
 from cdrelay.lake.quarantine_listing import Filed, Listing
-from cdrelay.lake.spool import Spooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +27,8 @@ class Held:
 class InQuarantine:
     """Looks at the collector's quarantine. Blocking, from any thread; methods raise DatabaseUnavailable."""
 
-    def __init__(self, listing: Listing, aside: Aside, database: Database) -> None:
+    def __init__(self, listing: Listing, database: Database) -> None:
         self._listing = listing
-        self._aside = aside
         self._database = database
 
     def page(self, number: int, on_each: int) -> tuple[int, int, list[Held]]:
@@ -47,18 +44,6 @@ class InQuarantine:
         """The same of one payload with so many heads at most; None when nothing of it is there."""
         filed = self._listing.find(payload)
         return next(iter(self._held([filed] if filed else [], most)), None)
-
-    def number_of_bodies(self) -> int:
-        """Bodies that were no list of records at all."""
-        return self._aside.count()
-
-    def bodies(self, most: int) -> list[Spooled]:
-        """Such bodies, the newest first."""
-        return self._aside.bodies(most)
-
-    def body(self, payload: str) -> Spooled | None:
-        """The body that came as that payload; None when it is not there."""
-        return self._aside.find(payload)
 
     def _held(self, files: Sequence[Filed], heads: int) -> list[Held]:
         receipts = {one.id: one.records for one in payloads_named(self._database, [one.payload for one in files])}

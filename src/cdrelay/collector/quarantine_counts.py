@@ -11,7 +11,7 @@ import msgspec
 from cdrelay.collector.schedule import second_looks
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.windows import Period
-from cdrelay.lake.payload import UNREADABLE
+from cdrelay.errors import UNREADABLE
 from cdrelay.lake.quarantine import PutAside, Quarantine
 from cdrelay.records.wire import decode_object, read_record
 

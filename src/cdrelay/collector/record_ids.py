@@ -2,7 +2,8 @@
 
 import msgspec
 
-from cdrelay.lake.payload import UNREADABLE, BodyUnreadable, split
+from cdrelay.errors import UNREADABLE
+from cdrelay.lake.payload import BodyUnreadable, split
 from cdrelay.records.wire import decode_object, read_record
 
 

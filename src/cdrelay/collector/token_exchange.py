@@ -15,6 +15,7 @@ from cdrelay.clock import Clock
 from cdrelay.collector.errors import TokenRefused, TokenUnavailable
 from cdrelay.contract.error_bodies import error_message
 from cdrelay.contract.organization_ids import encoded_organization_id
+from cdrelay.errors import UNREADABLE
 
 _MOST_BYTES = 65_536
 _PASSING = frozenset({200, 408, 423, 425, 429})
@@ -108,7 +109,7 @@ class TokenExchange:
         if status == 200:
             try:
                 return _granted(msgspec.json.decode(body, type=_Answer, strict=False), asked_at)
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            except UNREADABLE:
                 pass
         said = _said(body, secrets) if status != 200 else "an answer without an access token"
         kind = TokenUnavailable if status >= 500 or status in _PASSING else TokenRefused
@@ -141,7 +142,7 @@ def _said(body: bytes, secrets: tuple[str, ...]) -> str:
     """What the answer says: the code of RFC 6749 5.2 where it has one, and its message, without our secrets."""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         parsed = None
     code = str(parsed.get("error", "")) if isinstance(parsed, dict) else ""
     text = error_message(body)

@@ -14,6 +14,7 @@ from yarl import URL
 
 from cdrelay.conformance.checks import CannotRun
 from cdrelay.contract.error_bodies import error_message
+from cdrelay.errors import UNREADABLE
 
 _MESSAGE_LENGTH = 120
 _ADDRESS = re.compile(r"https?://\S+")
@@ -43,7 +44,7 @@ class Answer:
         """What the body means as JSON; None when it is none."""
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             return None
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from cdrelay.clock import Clock
 from cdrelay.conformance.checks import CannotRun
 from cdrelay.contract.manifest import Manifest
 from cdrelay.contract.signature import sign
+from cdrelay.errors import UNREADABLE
 
 Trouble = Literal["500", "slow", "redirect"]
 TROUBLES: tuple[Trouble, ...] = ("500", "slow", "redirect")
@@ -73,7 +74,7 @@ def read_records(body: bytes) -> tuple[list[Record], str | None]:
     """The records of a body, as far as they are judged, and what is wrong with its shape."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return [], "the body is no JSON"
     items = document.get("items") if isinstance(document, dict) else None
     if not isinstance(items, list):

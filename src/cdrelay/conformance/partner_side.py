@@ -17,6 +17,7 @@ from cdrelay.contract.history import HistoryRules
 from cdrelay.contract.rules import Rules
 from cdrelay.contract.times import write_time
 from cdrelay.contract.windows import Period
+from cdrelay.errors import UNREADABLE
 from cdrelay.records.values import is_uuid
 
 COUNTS, RECORDS = "cdrcountbyorg", "cdrsbyorg"
@@ -196,7 +197,7 @@ def read_json(answer: Answer) -> Any:
         raise CheckFailed(f"the answer says it is {kind[:50] or 'nothing'}, not application/json")
     try:
         return msgspec.json.decode(answer.body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CheckFailed(f"the answer is no JSON: {error}") from error
 
 

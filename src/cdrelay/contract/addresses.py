@@ -34,7 +34,7 @@ def checked_base(api: str) -> str:
     The path of the seed's examples is taken off, so that both spellings work. Raises AddressRefused unless it is https,
     or http to this machine: the token must not travel in the open.
     """
-    parts = _split(api.strip())
+    parts = split_address(api.strip())
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AddressRefused(
             "the api address must look like https://analytics.webexapis.com, its port, if any, of 1 to 65535"
@@ -54,7 +54,7 @@ def checked_address(address: str, what: str) -> str:
 
     `what` says in the message what it is the address of.
     """
-    parts = _split(address.strip())
+    parts = split_address(address.strip())
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise AddressRefused(
             f"the address of {what} must look like https://webexapis.com/v1/…, its port, if any, of 1 to 65535"
@@ -68,7 +68,8 @@ def checked_address(address: str, what: str) -> str:
     return parts.geturl()
 
 
-def _split(address: str) -> SplitResult | None:
+def split_address(address: str) -> SplitResult | None:
+    """The parts of an address; None where it makes no sense, or its port is none from 1 to 65535."""
     if not address.isprintable():
         return None
     try:
@@ -81,7 +82,7 @@ def _split(address: str) -> SplitResult | None:
 
 def _next(asked: str, link: str) -> SplitResult | None:
     try:
-        return _split(urljoin(asked, link))
+        return split_address(urljoin(asked, link))
     except ValueError:  # such as a bracket without its other half
         return None
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from cdrelay.errors import UNREADABLE
+
 TRACKING_HEADER = "Trackingid"
 ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -19,9 +21,6 @@ ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 """Of `error_body`, for OpenAPI."""
-
-_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-"""What the parser raises: broken, nested too deeply, or bytes that are no text."""
 
 _MARKS = frozenset({"errorCode", "code", "errors", "trackingId"})
 """One of them at least is beside the message in every shape (FACTS 3.5)."""
@@ -46,7 +45,7 @@ def is_error_body(body: bytes) -> bool:
     """Whether it is an error in one of the shapes that such APIs have, and not one of whoever stands before them."""
     try:
         parsed = msgspec.json.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     if not isinstance(parsed, dict) or not isinstance(parsed.get("message"), str):
         return False
@@ -57,7 +56,7 @@ def error_message(body: bytes) -> str:
     """What an error body says, from whichever shape, plain text or HTML it came in; at most 300 characters."""
     try:
         parsed = msgspec.json.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         parsed = None
     if isinstance(parsed, dict):
         errors = parsed.get("errors")

@@ -110,14 +110,13 @@ class Database:
         Raises DatabaseUnavailable, DatabaseTooNew.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        config = Config()
-        config.set_main_option("script_location", "cdrelay.control:migrations")
+        config = _config()
         # SQLite changes a table by making it anew; with foreign keys on, dropping the old one would empty others.
         migrating = self._engine("IMMEDIATE", foreign_keys="OFF", mode="rwc")
         try:
             with _translated("written"), self._writing, migrating.begin() as connection:
                 config.attributes["connection"] = connection
-                _require_known(connection, ScriptDirectory.from_config(config))
+                _require_known(connection)
                 command.upgrade(config, revision)
         finally:
             migrating.dispose()
@@ -128,9 +127,20 @@ class Database:
         self._writer.dispose()
 
 
-def _require_known(connection: Connection, scripts: ScriptDirectory) -> None:
+def known_versions() -> list[str]:
+    """Those of the schema that this program knows, the present one first."""
+    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "cdrelay.control:migrations")
+    return config
+
+
+def _require_known(connection: Connection) -> None:
     there = MigrationContext.configure(connection).get_current_revision()
-    if there is not None and there not in {one.revision for one in scripts.walk_revisions()}:
+    if there is not None and there not in known_versions():
         raise DatabaseTooNew(
             f"the control database has version {there}, which this program does not know: run the newer version of"
             " cdrelay that has written it, or restore a backup of before"

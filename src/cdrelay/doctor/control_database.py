@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select
 
 from cdrelay.control.clock_seen import ADVICE, in_words, unbelieved_leap
-from cdrelay.control.database import DatabaseUnavailable
+from cdrelay.control.database import DatabaseUnavailable, known_versions
 from cdrelay.control.sealed import sealed_secrets
 from cdrelay.control.secrets_at_rest import SecretUnreadable
 from cdrelay.control.tables import clock_seen, partners, webhooks
@@ -46,14 +44,12 @@ def schema(examined: Examined) -> Iterator[Finding]:
     """Whether it is of this version."""
     if not (examined.home / "control.db").exists():
         return
-    config = Config()
-    config.set_main_option("script_location", "cdrelay.control:migrations")
-    scripts = ScriptDirectory.from_config(config)
+    present, *older = known_versions()
     with examined.database.read() as connection:
         there = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if there == scripts.get_current_head():
+    if there == present:
         yield Finding("schema", "ok", f"version {there}")
-    elif there in {one.revision for one in scripts.walk_revisions()}:
+    elif there in older:
         what = f"the control database has version {there}, older than this program"
         yield Finding(
             "schema", "warning", what, "make a backup; the next start or command brings it up to date", _BACKUP

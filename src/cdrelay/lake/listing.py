@@ -11,7 +11,8 @@ from secrets import token_hex
 
 import msgspec
 
-from cdrelay.lake.payload import UNREADABLE, BodyUnreadable, split
+from cdrelay.errors import UNREADABLE
+from cdrelay.lake.payload import BodyUnreadable, split
 
 _BLANK = rb"[ \t\r\n]*"
 _BEGIN = re.compile(rb"\[" + _BLANK + rb"(?=\{)")

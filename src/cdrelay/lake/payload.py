@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 import msgspec
 import pyarrow as pa
 
-from cdrelay.errors import CdrelayError
+from cdrelay.errors import UNREADABLE, CdrelayError
 from cdrelay.lake.files import mapped
 from cdrelay.lake.spool import ContentEncoding
 
@@ -20,9 +20,6 @@ Buffer = bytes | memoryview
 _PIECE_BYTES = 2**20
 _GZIP = b"\x1f\x8b"
 _IN_MEMORY_BYTES = 16 * 2**20
-
-UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-"""What the JSON parser raises: broken or nested too deeply, and, where it makes text, bytes that are none."""
 
 
 class BodyUnreadable(CdrelayError):

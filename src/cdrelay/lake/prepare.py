@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
+from cdrelay.errors import UNREADABLE
 from cdrelay.lake.drift import Sighting
 from cdrelay.lake.files import let_go
-from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, BodyUnreadable, Buffer, split, unpack
+from cdrelay.lake.payload import BodyTooLarge, BodyUnreadable, Buffer, split, unpack
 from cdrelay.lake.reading import Reading, Thorough
 from cdrelay.lake.spool import Spool, Spooled
 from cdrelay.records.identity import Identity, Plausible, RecordRefused, refuse_large

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from cdrelay.errors import UNREADABLE
 from cdrelay.lake.drift import Sighting, in_extra, in_structs, in_values
-from cdrelay.lake.payload import UNREADABLE
 from cdrelay.lake.promoted import divide
 from cdrelay.lake.schema import Columns
 from cdrelay.records.fields import FIELDS, Field, Kind

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cdrelay.contract.manifest import ManifestState
+from cdrelay.errors import UNREADABLE
 from cdrelay.lake.drift import Sighting
-from cdrelay.lake.payload import UNREADABLE
 from cdrelay.lake.prepare import PayloadTally, Refused
 from cdrelay.lake.spool import Envelope
 from cdrelay.records.wire import decode_object, read_record

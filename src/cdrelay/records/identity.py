@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from cdrelay.errors import CdrelayError
+from cdrelay.errors import UNREADABLE, CdrelayError
 from cdrelay.records.fields import BY_COLUMN
 from cdrelay.records.values import Misfit, Value, is_gap, is_uuid, read_value
 from cdrelay.records.wire import decode_object, read_record
@@ -83,7 +83,7 @@ def read_identity(raw: bytes | msgspec.Raw, plausible: Plausible) -> Identity:
         values = _usual_values(raw)
         if values is None:  # spelled or typed in another way: the thorough reading tells
             values = read_record(decode_object(raw)).values
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RecordRefused("record", f"is no JSON object: {error}") from error
     return identify(values, plausible)
 

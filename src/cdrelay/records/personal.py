@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cdrelay.errors import UNREADABLE
 from cdrelay.records.fields import FIELDS, Kind, field_for
 from cdrelay.records.values import Value
 from cdrelay.records.wire import CallRecord, decode_object, encode_object, read_record, write_record
@@ -109,7 +110,7 @@ def erased_json(raw: bytes | msgspec.Raw, erase: Callable[[CallRecord], CallReco
     """
     try:
         record = read_record(decode_object(raw))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ERASED.encode() if tells_of(bytes(raw), knows) else bytes(raw)
     left = erase(record)
     return bytes(raw) if left is None else encode_object(write_record(left))

@@ -18,7 +18,8 @@ def install_collecting(app: FastAPI, foundation: Foundation, collector: Collecto
     parts = CollectingParts(
         alarms=alarms,
         sources=SourceStates(database, Arrivals(database), alarms),
-        quarantine=InQuarantine(collector.store.quarantine.listing, open_aside(foundation), database),
+        quarantine=InQuarantine(collector.store.quarantine.listing, database),
+        aside=open_aside(foundation),
         clock=foundation.clock,
     )
     app.include_router(collecting_router(parts))

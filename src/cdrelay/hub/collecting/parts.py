@@ -8,6 +8,7 @@ from fastapi import Response
 
 from cdrelay.clock import Clock
 from cdrelay.collector.alarms.store import Alarms
+from cdrelay.collector.aside import Aside
 from cdrelay.collector.in_quarantine import InQuarantine
 from cdrelay.collector.source_states import SourceStates
 from cdrelay.hub.navigation import COLLECTOR
@@ -21,6 +22,8 @@ class CollectingParts:
     alarms: Alarms
     sources: SourceStates
     quarantine: InQuarantine
+    aside: Aside
+    """Bodies that were no list of records at all."""
     clock: Clock
 
 

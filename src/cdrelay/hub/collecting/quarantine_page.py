@@ -38,8 +38,8 @@ class Reason:
 def quarantine_page(parts: CollectingParts, number: int) -> Response:
     """The payloads put aside last, and the bodies that were no list of records."""
     payloads, number, shown = parts.quarantine.page(number, PAYLOADS)
-    bodies = parts.quarantine.number_of_bodies()
-    listed = parts.quarantine.bodies(BODIES) if bodies and number == 1 else []
+    bodies = parts.aside.count()
+    listed = parts.aside.bodies(BODIES) if bodies and number == 1 else []
     return page(
         "quarantine.html",
         path=addresses.QUARANTINE_PATH,
@@ -70,7 +70,7 @@ def payload_page(parts: CollectingParts, payload: str) -> Response:
             more=more,
             command=_named(held.payload),
         )
-    body = parts.quarantine.body(payload)
+    body = parts.aside.find(payload)
     if body is None:
         return page("not_quarantined.html", status=404, path=addresses.QUARANTINE_PATH, now=now, payload=payload[:80])
     return _body_page(parts, body)

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cdrelay.clock import Clock
+from cdrelay.contract.addresses import split_address
 from cdrelay.control.database import Database
 from cdrelay.control.secrets_at_rest import fresh_token, token_hash
 from cdrelay.control.tables import access_tokens, grants, integrations, refresh_tokens
@@ -140,14 +140,10 @@ def _fit_uris(uris: Iterable[str]) -> list[str]:
 def _may_be_redirected_to(uri: str) -> bool:
     if len(uri) > _LONGEST_URI or not uri.isascii() or not uri.isprintable() or set(uri) & set(" \\\"'<>;,*"):
         return False
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port
-    except ValueError:
+    parts = split_address(uri)
+    if parts is None or not parts.hostname or "@" in parts.netloc or "#" in uri:
         return False
-    if not host or port == 0 or "@" in parts.netloc or "#" in uri:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def _fit_scopes(scopes: Iterable[str]) -> list[str]:

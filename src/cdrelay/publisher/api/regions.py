@@ -7,8 +7,9 @@ the host that has them. A publisher without a region answers for all.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
+from cdrelay.contract.addresses import split_address
 from cdrelay.publisher.directory.partners import REGION_PATTERN
 from cdrelay.publisher.errors import RegionRefused
 
@@ -51,23 +52,15 @@ def read_region(text: str) -> str:
 
 def _read_host(part: str) -> tuple[str, str]:
     name, _, address = part.partition("=")
-    try:
-        parts = urlsplit(address.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    region = read_region(name)
+    parts, region = split_address(address.strip()), read_region(name)
+    host = None if parts is None else parts.hostname
     # Clients take the host alone and ask it over https (FACTS 3.3), so nothing else may be said here.
-    if (
-        not region
-        or not host
-        or port == 0
-        or parts.scheme != "https"
-        or parts.path.strip("/")
-        or parts.query
-        or parts.username
-    ):
+    if not region or parts is None or not host or parts.scheme != "https" or _more_than_host(parts):
         raise RegionRefused(
             f"region_hosts is eu=https://host,us=https://host; {part.strip()[:100]!r} is not of that form"
         )
-    return region, host if port in {None, 443} else f"{host}:{port}"
+    return region, host if parts.port in {None, 443} else f"{host}:{parts.port}"
+
+
+def _more_than_host(parts: SplitResult) -> bool:
+    return bool(parts.path.strip("/") or parts.query or parts.username)

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import msgspec
 from pydantic import ValidationError
 
+from cdrelay.errors import UNREADABLE
 from cdrelay.publisher.directory.row_rules import first_problem
 from cdrelay.publisher.directory.rows import ROWS, Kind, Row, fields_of, wire_value
 from cdrelay.publisher.errors import PublisherError
@@ -72,7 +73,7 @@ def read_document(data: bytes, document_format: Format, kind: Kind | None = None
 def _read_json(data: bytes, wanted: Kind | None) -> Document:
     try:
         content = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DocumentRefused(f"the document is no JSON: {error}") from error
     if not isinstance(content, dict):
         raise DocumentRefused(f"the document must be an object with lists by kind: {', '.join(ROWS)}")

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from cdrelay.lake.payload import UNREADABLE, BodyTooLarge, unpack
+from cdrelay.errors import UNREADABLE
+from cdrelay.lake.payload import BodyTooLarge, unpack
 from cdrelay.lake.spool import Envelope, Incoming, Spool
 from cdrelay.publisher.sources.bodies import split_body
 from cdrelay.publisher.sources.conversion import Line, lines_of, one_line

@@ -6,7 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from cdrelay.lake.payload import UNREADABLE, BodyUnreadable, split
+from cdrelay.errors import UNREADABLE
+from cdrelay.lake.payload import BodyUnreadable, split
 from cdrelay.publisher.sources.origin import Format
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from cdrelay.errors import UNREADABLE
 from cdrelay.publisher.sources.derived_ids import report_id_of_record
 from cdrelay.publisher.sources.mapping.asterisk import asterisk_records
 from cdrelay.publisher.sources.mapping.freeswitch import freeswitch_records
@@ -82,5 +83,5 @@ def _decoded(raw: msgspec.Raw) -> dict[str, Any]:
     refuse_large(raw)
     try:
         return decode_object(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RecordRefused("record", f"is no JSON object: {error}") from error
